@@ -1,0 +1,56 @@
+"""The contract of a limit store. No store implementation is imported here, and the gate imports nothing else.
+
+Law 4: no interval of a limit's window ever holds more than `max` admitted amounts, with any number of
+processes on one store, across restarts and clock steps. Law 5: reservations are by id.
+"""
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from msgspec import Struct
+
+from callgate.decision import Amount, Charge, Guard, Limit, Window
+
+
+class Reserved(Struct, frozen=True):
+    """All charges were spent, under one reservation."""
+
+    id: str
+
+
+class Refused(Struct, frozen=True):
+    """Nothing was spent. Exactly one of `limit` and `guard` says what refused.
+
+    `retry_after` is the number of seconds after which the same charge could pass if nothing else is spent
+    meanwhile; None if waiting does not help (the amount alone exceeds `max`, a guard, too many counters).
+    `used` is the counter's value at the time of refusal.
+    """
+
+    used: Amount
+    retry_after: float | None
+    limit: Limit | None = None
+    guard: Guard | None = None
+    too_many_counters: bool = False
+
+
+class Ledger(Protocol):
+    """Spends amounts against limits, all or nothing. Every method may raise `errors.StateError`: deny then."""
+
+    def reserve(self, charges: Sequence[Charge], guards: Sequence[Guard] = ()) -> Reserved | Refused:
+        """Spend all of `charges` if every one fits its limit and every guard holds, else nothing."""
+        ...
+
+    def settle(self, reservation: str, *, spent: bool) -> None:
+        """End a reservation: keep what was spent, or give it back (only if the call definitely did not run).
+
+        Settling an unknown or already settled reservation changes nothing.
+        """
+        ...
+
+    def used(self, key: str, window: Window) -> tuple[Amount, float]:
+        """What counter `key` holds now, and in how many seconds all of it will have left the window."""
+        ...
+
+    def close(self) -> None:
+        """Release files and connections. Unsettled reservations stay spent."""
+        ...
