@@ -1,0 +1,254 @@
+"""The one place where a decision takes effect: decide, reserve, record; and settle when the answer is there.
+
+It knows the contracts of limit stores and audits, never one of their implementations, and nothing of the wire.
+Nothing may be forwarded before `commit` has returned: no record, no forward (laws 3, 5 and 6).
+"""
+
+from collections.abc import Sequence
+from typing import Any, Protocol
+
+from callgate import denial_codes as code
+from callgate.audit.arguments import ArgumentsMode, describe_arguments
+from callgate.audit.record import DecisionRecord, EventRecord, OutcomeRecord, Record
+from callgate.clock import Clock
+from callgate.decision import Decision, Effect, Request
+from callgate.errors import AuditError, StateError
+from callgate.gate.denial import Denial, limit_denial, reason_denial
+from callgate.state.ledger import Ledger, Refused
+
+_ALLOW = Effect.ALLOW
+
+
+class DecidesCalls(Protocol):
+    """What the gate needs of a compiled policy."""
+
+    @property
+    def revision(self) -> str: ...
+
+    def decide(self, request: Request) -> Decision: ...
+
+
+class Audit(Protocol):
+    """What the gate needs of an audit."""
+
+    def append(self, records: Sequence[Record]) -> None:
+        """Return only when all `records` are written; raise `errors.AuditError` and write none of them otherwise."""
+        ...
+
+    def close(self) -> None: ...
+
+
+class Caller:
+    """Who calls which server: fixed for one agent connection."""
+
+    __slots__ = ("identity", "server", "session")
+
+    def __init__(self, session: str, identity: str, server: str) -> None:
+        self.session = session
+        self.identity = identity
+        self.server = server
+
+
+class Admission:
+    """One judged call. `denial` is None for a call that may be forwarded (if hidden: only under another name)."""
+
+    __slots__ = ("decision_id", "denial", "hidden", "reservation", "started_ns", "tool")
+
+    def __init__(self, decision_id: str, tool: str, started_ns: int) -> None:
+        self.decision_id = decision_id
+        self.tool = tool
+        self.started_ns = started_ns
+        self.reservation: str | None = None
+        self.denial: Denial | None = None
+        self.hidden = False
+
+
+class Gate:
+    """Judges the calls of one agent connection.
+
+    `policy` may be replaced at any time between two calls; the ledger and what it counted stay.
+    """
+
+    def __init__(
+        self,
+        policy: DecidesCalls,
+        ledger: Ledger,
+        audit: Audit,
+        caller: Caller,
+        clock: Clock,
+        *,
+        arguments_mode: ArgumentsMode = "hash",
+        id_prefix: str = "",
+    ) -> None:
+        self.policy = policy
+        self.ledger = ledger
+        self.audit = audit
+        self.caller = caller
+        self._clock = clock
+        self._arguments_mode = arguments_mode
+        self._id_prefix = id_prefix
+        self._count = 0
+        self._fresh: list[Record] = []
+        self._kept: list[Record] = []
+        self._dropped = 0
+        self.must_commit = False
+        """True while a record waits that has to be written before its call is forwarded."""
+
+    @property
+    def waiting(self) -> int:
+        """How many records are not yet written."""
+        return len(self._fresh) + len(self._kept)
+
+    def admit(
+        self, tool: str, arguments: dict[str, Any], request_id: str | int, *, schema: Any = None, raw: bytes | None = None
+    ) -> Admission:
+        """Judge one call: spends its charges and queues its decision record.
+
+        `arguments` as in `decision.Request`; `raw` their canonical JSON if the caller has it. Never raises.
+        """
+        self._count += 1
+        clock = self._clock
+        caller = self.caller
+        admission = Admission(f"{self._id_prefix}{self._count:x}", tool, clock.monotonic_ns())
+        decision = self.policy.decide(
+            Request(tool, arguments, caller.session, caller.identity, caller.server, schema)
+        )
+        admission.hidden = decision.hidden
+        if decision.effect is not _ALLOW:
+            admission.denial = reason_denial(decision.effect, decision.reasons)
+        elif decision.charges or decision.guards:
+            self._reserve(admission, decision)
+        denial = admission.denial
+        record = DecisionRecord(
+            id=admission.decision_id,
+            time=clock.wall_ns(),
+            session=caller.session,
+            identity=caller.identity,
+            server=caller.server,
+            tool=tool,
+            request=request_id,
+            arguments=describe_arguments(arguments, raw, self._arguments_mode),
+            effect="allow",
+            policy=self.policy.revision,
+            charges=len(decision.charges),
+        )
+        if denial is not None:
+            record.effect = "deny"
+            record.code = denial.code
+            record.rule = denial.rule
+            record.reason = denial.reason
+            record.retry_after = denial.retry_after
+        elif decision.hidden:
+            record.effect = "deny"
+            record.code = code.HIDDEN
+        self._fresh.append(record)
+        if denial is None:
+            self.must_commit = True
+        else:
+            self._fresh.append(self._outcome(admission, "denied"))
+        return admission
+
+    def refuse(self, admission: Admission, denial: Denial) -> None:
+        """Take back an admission that was never forwarded and could not be recorded (after `commit` raised)."""
+        admission.denial = denial
+        self._give_back(admission)
+
+    def not_forwarded(self, admission: Admission) -> None:
+        """The call was recorded, but not a byte of it reached the server: give back what it spent (law 5)."""
+        self._give_back(admission)
+        self._kept.append(self._outcome(admission, "not_forwarded"))
+
+    def settle(
+        self,
+        admission: Admission,
+        status: str,
+        *,
+        rpc_code: int | None = None,
+        size: int | None = None,
+        task: str | None = None,
+    ) -> None:
+        """The call ended, or its end will never be known: what it spent stays spent (law 5)."""
+        if admission.reservation is not None:
+            try:
+                self.ledger.settle(admission.reservation, spent=True)
+            except StateError as error:
+                self.event("state-error", error.code, error.message)
+            admission.reservation = None
+        self._kept.append(self._outcome(admission, status, rpc_code=rpc_code, size=size, task=task))
+
+    def event(self, event: str, event_code: str, text: str) -> None:
+        """Queue a record of something that is not a call."""
+        self._fresh.append(self._event(event, event_code, text))
+
+    def commit(self) -> None:
+        """Write every queued record. Raises AuditError: then nothing admitted since the last commit may go on.
+
+        On failure the outcomes of calls that did run stay queued (no more than were in flight); what is dropped is
+        counted, and the count is the first thing recorded when the audit works again.
+        """
+        self.must_commit = False
+        records = self._kept + self._fresh
+        if not records:
+            return
+        if self._dropped:
+            gap = f"{self._dropped} records of refused calls and frames were not written"
+            records.insert(0, self._event("audit-gap", "AUD000", gap))
+        fresh = len(self._fresh)
+        self._fresh.clear()
+        try:
+            self.audit.append(records)
+        except AuditError:
+            self._dropped += fresh
+            raise
+        self._dropped = 0
+        self._kept.clear()
+
+    def _reserve(self, admission: Admission, decision: Decision) -> None:
+        try:
+            outcome = self.ledger.reserve(decision.charges, decision.guards)
+        except StateError as error:
+            self.event("state-error", error.code, error.message)
+            admission.denial = Denial(code.STORE_UNAVAILABLE, None, f"the limit store cannot answer: {error.message}")
+            return
+        if type(outcome) is Refused:
+            admission.denial = limit_denial(outcome, admission.tool)
+        else:
+            admission.reservation = outcome.id  # type: ignore[union-attr]
+
+    def _give_back(self, admission: Admission) -> None:
+        if admission.reservation is None:
+            return
+        try:
+            self.ledger.settle(admission.reservation, spent=False)
+        except StateError as error:
+            self.event("state-error", error.code, error.message)
+        admission.reservation = None
+
+    def _outcome(
+        self,
+        admission: Admission,
+        status: str,
+        *,
+        rpc_code: int | None = None,
+        size: int | None = None,
+        task: str | None = None,
+    ) -> OutcomeRecord:
+        return OutcomeRecord(
+            id=admission.decision_id,
+            time=self._clock.wall_ns(),
+            status=status,
+            duration_ms=(self._clock.monotonic_ns() - admission.started_ns) // 1000 / 1000,
+            rpc_code=rpc_code,
+            bytes=size,
+            task=task,
+        )
+
+    def _event(self, event: str, event_code: str, text: str) -> EventRecord:
+        return EventRecord(
+            event=event,
+            time=self._clock.wall_ns(),
+            session=self.caller.session,
+            server=self.caller.server,
+            code=event_code,
+            text=text,
+        )
