@@ -15,7 +15,8 @@ from callgate.diagnostics import Source
 Amount = int | Decimal
 """An exact amount; never a float."""
 
-Scope = Literal["session", "identity", "global"]
+Scope = Literal["session", "identity", "global", "grant"]
+"""Whose calls share a counter. `grant` (hosted files): the authenticated identity, on stdio the session."""
 
 
 class Effect(IntEnum):

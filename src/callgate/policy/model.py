@@ -31,7 +31,10 @@ class Condition(Struct, frozen=True):
 
 
 class RateLimit(Struct, frozen=True):
-    """At most `max` (calls, or the sum of `cost`) in any `window`, per `scope` and per value of `per`."""
+    """At most `max` (calls, or the sum of `cost`) in any `window`, per `scope` and per value of `per`.
+
+    A call is charged the value at `cost`, or `amount` if there is no `cost`.
+    """
 
     max: Amount
     window: Window
@@ -41,11 +44,19 @@ class RateLimit(Struct, frozen=True):
     cost: Path | None = None
     strict: bool = False
     counter: str | None = None
-    """A counter name that is part of the limit's identity (Intercept's and hosted's named counters)."""
+    """A counter name that is part of the limit's identity (Intercept's and hosted's named counters).
+
+    Intercept: `<tool>.<counter>`, or `_global.<counter>` under `"*"`, as in `StateBound` and `Count`.
+    """
+    amount: Amount = 1
+    """Always more than 0; other than 1 only in Intercept files (`increment`)."""
 
 
 class Count(Struct, frozen=True):
-    """An Intercept `state` block without a bound of its own: spends, never refuses."""
+    """An Intercept `state` block without a bound of its own: spends, never refuses.
+
+    `counter` is `<tool>.<counter>`, or `_global.<counter>` under `"*"`.
+    """
 
     counter: str
     window: Window
