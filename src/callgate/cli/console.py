@@ -1,4 +1,4 @@
-"""The terminal: safe text, colour only where it is wanted, and how an error is told. Nothing goes to stdout."""
+"""The terminal: safe text, colour only where it is wanted, and how an error is told. Never uses stdout."""
 
 import os
 import sys
