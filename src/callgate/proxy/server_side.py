@@ -1,0 +1,134 @@
+"""Frames from the server: passed on as they are, but for tools/list where the policy hides something.
+
+On the way outcomes are settled and the catalog learns. The server is hostile; no I/O happens here.
+"""
+
+from callgate.proxy.pending import Kind, Pending
+from callgate.proxy.schema_fetch import SchemaFetch
+from callgate.proxy.state import MAX_IN_FLIGHT, RequestId, SessionState
+from callgate.text import quote
+from callgate.wire import replies, toolslist
+from callgate.wire.framing import Oversized
+from callgate.wire.server import ServerFrame, is_tool_error, read_server_frame, result_type, task_id
+from callgate.wire.vocabulary import SERVER_ERROR
+
+TTL_MS = 30_000
+"""How long a filtered list may be cached at most, so that a changed policy is seen."""
+
+
+class ServerSide:
+    """Reads what the server sends and queues what follows from it in `state`."""
+
+    def __init__(self, state: SessionState) -> None:
+        self._state = state
+        self.fetch: SchemaFetch
+
+    def line(self, line: bytes) -> None:
+        """Take one frame without its newline."""
+        frame = read_server_frame(line)
+        state = self._state
+        if frame.kind == "response":
+            request_id: RequestId = frame.id  # type: ignore[assignment]
+            pending = state.pending.pop(request_id, None)
+            if pending is None:
+                if self.fetch.owns(request_id):
+                    self.fetch.answered(frame)
+                    return
+            elif pending.kind is Kind.CALL:
+                self._called(frame, pending)
+                if pending.alias is not None:
+                    state.to_agent.append(_renamed(frame.forward, pending))
+                    return
+            elif pending.kind is Kind.LIST:
+                state.to_agent.append(self._listed(frame, pending))
+                return
+            elif pending.kind is Kind.INITIALIZE:
+                state.initialized = frame.result is not None
+            state.to_agent.append(frame.forward)
+        elif frame.kind == "garbage":
+            self._garbage(frame)
+        else:
+            if frame.kind == "request":
+                if len(state.server_requests) < MAX_IN_FLIGHT:
+                    state.server_requests.add(frame.id)  # type: ignore[arg-type]
+            elif frame.method == "notifications/tools/list_changed":
+                state.catalog.outdated()
+            state.to_agent.append(frame.forward)
+
+    def oversized(self, frame: Oversized) -> None:
+        """Take the notice of a frame that was too large to be passed on."""
+        state = self._state
+        text = f"the server sent a frame of {frame.size} bytes, which is more than this gate passes on"
+        state.log("warning", text)
+        state.gate.event("refused", "WIR053", text)
+        pending = None if frame.id is None else state.pending.pop(frame.id, None)
+        if pending is None:
+            return
+        if pending.admission is not None:
+            state.gate.settle(pending.admission, "unknown", size=frame.size)
+        state.to_agent.append(replies.error_reply(frame.id, SERVER_ERROR, text, {"code": "WIR053"}))
+
+    def gone(self, why: str) -> None:
+        """The server has ended: answer whoever waits for it; what was spent stays spent."""
+        state = self._state
+        for request_id, pending in state.pending.items():
+            if pending.admission is not None:
+                state.gate.settle(pending.admission, "unknown")
+            state.to_agent.append(replies.error_reply(request_id, SERVER_ERROR, why, {"code": "UPS003"}))
+        state.pending.clear()
+
+    def page(self, tools: list[toolslist.ListedTool], first: bool, last: bool) -> None:
+        """Let the catalog learn one page of the server's tools."""
+        self._state.catalog.page(((tool.name, tool.input_schema) for tool in tools), first=first, last=last)
+
+    def _called(self, frame: ServerFrame, pending: Pending) -> None:
+        admission = pending.admission
+        if admission is None:
+            return
+        size = len(frame.forward)
+        task = None
+        if frame.result is None:
+            status = "rpc_error"
+        elif pending.modern and (kind := result_type(frame.result)) not in (None, "complete"):
+            status = "task" if kind == "task" else "input_required"
+            task = task_id(frame.result) if kind == "task" else None
+        else:
+            status = "tool_error" if is_tool_error(frame.result) else "ok"
+        self._state.gate.settle(admission, status, rpc_code=frame.error_code, size=size, task=task)
+
+    def _listed(self, frame: ServerFrame, pending: Pending) -> bytes:
+        """Learn a page of tools and return it without the hidden ones."""
+        if frame.result is None:
+            return frame.forward
+        state = self._state
+        listed = toolslist.read_tools_list(frame.result)
+        hides = state.policy.hides_anything
+        if listed is None:
+            if not hides:
+                return frame.forward
+            text = "the server's list of tools cannot be read, so hidden tools cannot be told from others"
+            state.log("warning", text)
+            return replies.error_reply(frame.id, SERVER_ERROR, text, {"code": "WIR054"})
+        self.page(listed.tools, pending.first_page, listed.next_cursor is None)
+        if not hides:
+            return frame.forward
+        result = toolslist.without(listed, state.policy.hides, private=pending.modern, max_ttl_ms=TTL_MS)
+        return replies.result_reply(frame.id, result)
+
+    def _garbage(self, frame: ServerFrame) -> None:
+        state = self._state
+        line = frame.forward
+        if b"\r" in line:
+            # Passed on, its carriage returns would let it stand for several frames.
+            shown = quote(line[:200].decode("utf-8", "replace"))
+            state.log("warning", f"the server wrote a line that is no message, not passed on: {shown}")
+            state.gate.event("refused", "WIR055", "a line from the server is no message and holds a carriage return")
+            return
+        state.to_agent.append(line)
+
+
+def _renamed(answer: bytes, pending: Pending) -> bytes:
+    """Put the name that the agent used back into the answer to a call for a hidden tool."""
+    if pending.alias is None or pending.admission is None:
+        return answer
+    return answer.replace(pending.alias.encode(), replies.json_text(pending.admission.tool)[1:-1])

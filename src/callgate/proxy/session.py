@@ -1,0 +1,135 @@
+"""One agent connection to one server as a state machine without I/O: frames in, frames out.
+
+    session.agent_line(b'…')   session.server_line(b'…')   session.commit()   → session.take()
+
+Nothing may be sent before `commit`: that is where the records are written (law 6). The shell around it
+(`proxy.relay`) moves bytes and knows nothing of what they mean.
+"""
+
+from callgate import denial_codes as code
+from callgate.clock import Clock
+from callgate.errors import AuditError
+from callgate.gate.admit import Gate
+from callgate.gate.denial import Denial
+from callgate.policy.compile import Policy
+from callgate.proxy.agent_side import AgentSide
+from callgate.proxy.pending import Kind, Parked
+from callgate.proxy.schema_fetch import SchemaFetch
+from callgate.proxy.server_side import ServerSide
+from callgate.proxy.state import Log, SessionState
+from callgate.wire import replies
+from callgate.wire.framing import Oversized
+
+
+class Session:
+    """`token` is unguessable text for the ids and names that the gate itself makes up."""
+
+    def __init__(self, gate: Gate, policy: Policy, clock: Clock, log: Log, *, token: str) -> None:
+        self._state = state = SessionState(gate, policy, log)
+        self._agent = AgentSide(state, f"unknown-{token}-")
+        self._server = ServerSide(state)
+        self._fetch = SchemaFetch(f"callgate-{token}", clock, state.to_server.append, self._server.page, self._release)
+        self._agent.fetch = self._server.fetch = self._fetch
+        self._audit_failed = False
+        self.agent_line = self._agent.line
+        self.server_line = self._server.line
+
+    @property
+    def unanswered(self) -> int:
+        """How many requests of the agent still wait for an answer (open subscriptions apart)."""
+        return sum(pending.kind is not Kind.LISTEN for pending in self._state.pending.values())
+
+    @property
+    def records_waiting(self) -> int:
+        """How many audit records are not yet written."""
+        return self._state.gate.waiting
+
+    @property
+    def must_commit(self) -> bool:
+        """Whether something waits that may not be sent before its record is written."""
+        return self._state.gate.must_commit
+
+    @property
+    def deadline_ns(self) -> int | None:
+        """When `tick` has something to do next (monotonic clock), or None."""
+        return self._fetch.deadline_ns
+
+    def agent_oversized(self, frame: Oversized) -> None:
+        """A frame of the agent that was too large to be read."""
+        self._agent.oversized(frame)
+
+    def server_oversized(self, frame: Oversized) -> None:
+        """A frame of the server that was too large to be passed on."""
+        self._server.oversized(frame)
+
+    def tick(self) -> None:
+        """Let time-outs happen."""
+        self._fetch.expire()
+
+    def server_gone(self, why: str) -> None:
+        """The server has ended: every open request is answered with `why`."""
+        self._server.gone(why)
+
+    def commit(self) -> None:
+        """Write the audit records. If that fails, the calls they speak of are refused instead of forwarded."""
+        state = self._state
+        try:
+            state.gate.commit()
+        except AuditError as error:
+            self._refuse_held(error)
+        else:
+            if self._audit_failed:
+                self._audit_failed = False
+                state.log("warning", "the audit can be written again")
+
+    def take_for_server(self) -> list[bytes]:
+        """Frames to send to the server now, in order."""
+        state = self._state
+        frames = state.to_server[:]
+        state.to_server.clear()
+        state.held.clear()
+        return frames
+
+    def take_for_agent(self) -> list[bytes]:
+        """Frames to send to the agent now, in order."""
+        frames = self._state.to_agent[:]
+        self._state.to_agent.clear()
+        return frames
+
+    def replace_policy(self, policy: Policy) -> None:
+        """Judge by `policy` from the next frame on; tell the agent if it now sees other tools. Counters stay."""
+        state = self._state
+        old, state.policy = state.policy, policy
+        state.gate.policy = policy
+        if any(old.hides(name) != policy.hides(name) for name in state.catalog.names):
+            self._announce()
+
+    def _announce(self) -> None:
+        """Say that the list of tools changed, in the way of the agent's era."""
+        state = self._state
+        if state.initialized:
+            state.to_agent.append(replies.tools_list_changed())
+        for request_id, pending in state.pending.items():
+            if pending.kind is Kind.LISTEN and pending.tools_changed:
+                state.to_agent.append(replies.tools_list_changed(request_id))
+
+    def _release(self, parked: list[Parked]) -> None:
+        for call in parked:
+            self._state.pending.pop(call.frame.id, None)
+            self._agent.judge(call.frame, modern=call.modern)
+
+    def _refuse_held(self, error: AuditError) -> None:
+        state = self._state
+        if not self._audit_failed:
+            state.log("error", f"[{error.code}] {error.message}; no call is forwarded until the audit can be written")
+        self._audit_failed = True
+        denial = Denial(code.AUDIT_UNAVAILABLE, None, "the audit cannot be written, and nothing is forwarded unrecorded")
+        for place, request_id, pending in reversed(state.held):
+            del state.to_server[place]
+            state.pending.pop(request_id, None)
+            if pending.admission is not None:
+                state.gate.refuse(pending.admission, denial)
+            state.to_agent.append(
+                replies.denial_reply(request_id, denial.text, denial.structured(), modern=pending.modern)
+            )
+        state.held.clear()
