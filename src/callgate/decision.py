@@ -32,6 +32,7 @@ class Request(Struct, frozen=True):
 
     `arguments` is the decoded JSON object, numbers exact (int, Decimal, or a float whose repr is exactly what
     the caller wrote). `schema` is the tool's own input schema (`policy.toolschema.ToolSchema`), None if unknown.
+    `grant` is the identity if it was proven (by a token, say), None if it is only assumed, as on stdio.
     """
 
     tool: str
@@ -40,6 +41,7 @@ class Request(Struct, frozen=True):
     identity: str = "local"
     server: str = "server"
     schema: Any = None
+    grant: str | None = None
 
 
 class SlidingWindow(Struct, frozen=True):
