@@ -12,7 +12,7 @@ from msgspec import Struct
 from callgate.decision import Amount, Charge, Guard, Limit, Window
 
 
-class Reserved(Struct, frozen=True):
+class Reserved(Struct, frozen=True, gc=False):
     """All charges were spent, under one reservation."""
 
     id: str
@@ -34,7 +34,11 @@ class Refused(Struct, frozen=True):
 
 
 class Ledger(Protocol):
-    """Spends amounts against limits, all or nothing. Every method may raise `errors.StateError`: deny then."""
+    """Spends amounts against limits, all or nothing. Any method may raise `errors.StateError`: deny then.
+
+    A counter's key belongs to one window: two windows never share a key. Charges of one call that name the
+    same key add up. Of several limits that refuse, the one with the longest wait is named. For one thread.
+    """
 
     def reserve(self, charges: Sequence[Charge], guards: Sequence[Guard] = ()) -> Reserved | Refused:
         """Spend all of `charges` if every one fits its limit and every guard holds, else nothing."""
