@@ -41,7 +41,18 @@ static char *claim(size_t n) {
 
 static void put(const char *bytes, size_t n) { memcpy(claim(n), bytes, n); }
 
-static void put_text(size_t n) { memset(claim(n), 'x', n); }
+/* Plain words: a gate that looks at answers must find nothing to report in them. */
+static void put_text(size_t n) {
+    static char words[4096];
+    if (!words[0])
+        for (size_t i = 0; i < sizeof words; i++) words[i] = "all is well and "[i % 16];
+    for (char *to = claim(n); n;) {
+        size_t some = n < sizeof words ? n : sizeof words;
+        memcpy(to, words, some);
+        to += some;
+        n -= some;
+    }
+}
 
 static void puts_(const char *s) { put(s, strlen(s)); }
 

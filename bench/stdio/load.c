@@ -7,6 +7,7 @@
  *     --server PATH         the executable whose CPU and memory are not the gate's (the echo server)
  *     --stderr FILE         where the command's stderr goes (default /dev/null)
  *     --timeout SECONDS     how long to wait for one answer (default 20)
+ *     --count-refusals      go on when a call is refused, and say how many were
  *
  * The frames are byte for byte what the official Python SDK's client writes (mcp 2.3). BYTES is the length of the
  * tools/call frame and of the answer. A phase ends after CALLS calls or SECONDS, whichever comes first, after a
@@ -35,7 +36,7 @@
 enum { READ_SIZE = 64 * 1024, MAX_PHASES = 16, MAX_TREE = 256, SLOTS = 4096, SNIPPET = 400 };
 
 static const char *era_meta = "", *server_path = "", *stderr_path = "/dev/null";
-static int modern, to_gate = -1, from_gate = -1, timeout_seconds = 20;
+static int modern, count_refusals, to_gate = -1, from_gate = -1, timeout_seconds = 20;
 static pid_t gate;
 
 static uint64_t now_ns(void) {
@@ -171,13 +172,14 @@ static void start(char **command) {
 
 /* --- frames out ------------------------------------------------------------------------------------------- */
 
-static char *template_head, *template_tail; /* around the two places where the id stands */
-static size_t head_len, tail_len;
+static char *piece[4]; /* what stands around the three places of the id */
+static size_t piece_len[4], frame_len;
 
-/* A tools/call frame of about `bytes` bytes: text as agents send it, with escapes every few dozen bytes. */
+/* A tools/call frame of `bytes` bytes: text as agents send it, with escapes every few dozen bytes. It begins with
+ * the id, since a gate may refuse the same arguments twice as a replay. */
 static void prepare_frame(size_t bytes, long count) {
     static const char unit[] = "if name == \\\"main\\\":\\n    print(name)\\n";
-    size_t fixed = 159 + strlen(era_meta), room = bytes > fixed ? bytes - fixed : 8;
+    size_t fixed = 165 + strlen(era_meta), room = bytes > fixed ? bytes - fixed : 8;
     char *text = malloc(room + 1);
     size_t at = 0;
     while (at + sizeof unit - 1 <= room) {
@@ -186,13 +188,16 @@ static void prepare_frame(size_t bytes, long count) {
     }
     memset(text + at, 'a', room - at);
     text[room] = 0;
-    free(template_head);
-    free(template_tail);
-    head_len = (size_t)asprintf(&template_head,
-                                ",\"method\":\"tools/call\",\"params\":{\"name\":\"echo\",\"arguments\":"
-                                "{\"count\":%ld,\"upper\":false,\"text\":\"%s\"},\"_meta\":{%s%s\"progressToken\":",
-                                count, text, era_meta, *era_meta ? "," : "");
-    tail_len = (size_t)asprintf(&template_tail, "}}}\n");
+    for (int i = 0; i < 4; i++) free(piece[i]);
+    piece_len[0] = (size_t)asprintf(&piece[0], "{\"jsonrpc\":\"2.0\",\"id\":");
+    piece_len[1] = (size_t)asprintf(&piece[1],
+                                    ",\"method\":\"tools/call\",\"params\":{\"name\":\"echo\",\"arguments\":"
+                                    "{\"count\":%ld,\"upper\":false,\"text\":\"",
+                                    count);
+    piece_len[2] = (size_t)asprintf(&piece[2], " %s\"},\"_meta\":{%s%s\"progressToken\":", text, era_meta,
+                                    *era_meta ? "," : "");
+    piece_len[3] = (size_t)asprintf(&piece[3], "}}}\n");
+    frame_len = piece_len[0] + piece_len[1] + piece_len[2] + piece_len[3];
     free(text);
 }
 
@@ -200,12 +205,14 @@ static size_t build_frame(char *to, uint64_t id) {
     char digits[24];
     size_t n = (size_t)sprintf(digits, "%lu", id);
     char *p = to;
-#define COPY(from, size) (memcpy(p, from, size), p += (size))
-    COPY("{\"jsonrpc\":\"2.0\",\"id\":", 22);
-    COPY(digits, n);
-    COPY(template_head, head_len);
-    COPY(digits, n);
-    COPY(template_tail, tail_len);
+    for (int i = 0; i < 4; i++) {
+        memcpy(p, piece[i], piece_len[i]);
+        p += piece_len[i];
+        if (i < 3) {
+            memcpy(p, digits, n);
+            p += n;
+        }
+    }
     return (size_t)(p - to);
 }
 
@@ -265,13 +272,17 @@ static uint64_t answer_id(const char *frame, size_t n) {
     return id ? strtoull(id + 5 + (id[5] == ' '), NULL, 10) : 0;
 }
 
-static void check_answer(const char *frame, size_t n, size_t text) {
+/* Returns 1 for the result that was asked for, 0 for anything else if refusals are counted. */
+static int check_answer(const char *frame, size_t n, size_t text) {
     size_t edge = n < 256 ? n : 256;
     const char *last = frame + n - edge;
     if (n < text || !holds(frame, n, "\"result\":") || holds(frame, edge, "\"isError\":true") ||
         holds(last, edge, "\"isError\":true") || holds(frame, edge, "\"isError\": true") ||
-        holds(last, edge, "\"isError\": true"))
+        holds(last, edge, "\"isError\": true")) {
+        if (count_refusals) return 0;
         fail(5, "not the result that was asked for: %.*s", (int)(n < SNIPPET ? n : SNIPPET), frame);
+    }
+    return 1;
 }
 
 /* --- the opening ------------------------------------------------------------------------------------------ */
@@ -327,7 +338,7 @@ struct phase {
     double seconds;
 };
 
-static uint64_t next_id = 3, sent_at[SLOTS];
+static uint64_t next_id = 3, refused, sent_at[SLOTS];
 static char *out;
 static size_t out_start, out_len, out_cap;
 
@@ -372,7 +383,7 @@ static uint64_t drive(unsigned flight, size_t text, uint64_t calls, double secon
             uint64_t id = answer_id(line, n), *slot = &sent_at[id % SLOTS];
             if (!id) continue;
             if (id >= next_id || !*slot) fail(5, "an answer to no question: %.*s", (int)(n < SNIPPET ? n : SNIPPET), line);
-            check_answer(line, n, text);
+            refused += !check_answer(line, n, text);
             if (latency) latency[done] = arrived - *slot;
             *slot = 0;
             done++;
@@ -389,7 +400,7 @@ static int ascending(const void *a, const void *b) {
 static void run_phase(struct phase p, int first) {
     size_t text = p.bytes > 104 ? p.bytes - 96 : 8;
     prepare_frame(p.bytes, (long)text);
-    size_t need = (head_len + tail_len + 80) * (p.flight + 1);
+    size_t need = (frame_len + 80) * (p.flight + 1);
     if (out_cap < need) out = realloc(out, out_cap = need);
     uint64_t *latency = calloc(p.calls + 1, sizeof *latency);
     if (!out || !latency) fail(1, "out of memory");
@@ -403,7 +414,7 @@ static void run_phase(struct phase p, int first) {
     double n = calls ? (double)calls : 1;
     printf("%s{\"flight\":%u,\"bytes\":%zu,\"frame\":%zu,\"calls\":%lu,\"p50_us\":%.3f,\"p99_us\":%.3f,"
            "\"calls_per_s\":%.1f,\"cpu_us\":%.3f,\"server_cpu_us\":%.3f,\"pss_kb\":%ld,\"processes\":%d}",
-           first ? "" : ",", p.flight, p.bytes, head_len + tail_len + 22 + 2 * 5, calls,
+           first ? "" : ",", p.flight, p.bytes, frame_len + 3 * 5, calls,
            (double)latency[calls / 2] / 1e3, (double)latency[calls * 99 / 100] / 1e3, n / ((double)took / 1e9),
            (double)(after.gate_ns - before.gate_ns) / n / 1e3,
            (double)(after.server_ns - before.server_ns) / n / 1e3, after.gate_pss_kb, after.processes);
@@ -417,6 +428,10 @@ int main(int argc, char **argv) {
         const char *value = i + 1 < argc ? argv[i + 1] : "";
         if (!strcmp(argv[i], "--launch")) {
             launch = 1;
+            continue;
+        }
+        if (!strcmp(argv[i], "--count-refusals")) {
+            count_refusals = 1;
             continue;
         }
         if (!strcmp(argv[i], "--era"))
@@ -461,7 +476,7 @@ int main(int argc, char **argv) {
     printf("{\"ready_ms\":%.3f,\"phases\":[", ready_ms);
     fcntl(to_gate, F_SETFL, fcntl(to_gate, F_GETFL) | O_NONBLOCK);
     for (int p = 0; p < count; p++) run_phase(phases[p], p == 0);
-    printf("]}\n");
+    printf("],\"asked\":%lu,\"refused\":%lu}\n", next_id - 3, refused);
     fflush(stdout);
     stop();
     return 0;
