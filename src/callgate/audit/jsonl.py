@@ -13,6 +13,7 @@ import os
 from _thread import allocate_lock
 from collections.abc import Sequence
 from fcntl import LOCK_UN, flock
+from os import SEEK_END, lseek, write
 from typing import Literal
 
 from callgate.audit.chain import DIGITS, ORIGIN, seal
@@ -104,8 +105,9 @@ class JsonlAudit:
         """
         if self._generation != _generation:
             self._after_fork()
-        with self._mutex:
-            self._append(records)
+        if records:
+            with self._mutex:
+                self._append(records)
 
     def close(self) -> None:
         """Close the file; nothing is written."""
@@ -127,17 +129,26 @@ class JsonlAudit:
         except OSError as error:
             raise self._cannot_write(error) from error
         try:
-            size = os.lseek(fd, 0, os.SEEK_END)
+            size = lseek(fd, 0, SEEK_END)
             if size != self._size:
                 objects[:0], size = self._catch_up(size)
-            if not objects:
-                return
+                if not objects:
+                    return
             lines, seq, tail = seal(objects, self._seq, self._tail, self._sha256)
             self._size = _NONE
-            self._write(lines, size)
+            try:
+                length = write(fd, lines)
+                if length != len(lines):
+                    length = self._write_rest(lines, length)
+                if self._full_sync:
+                    self._sync(size)
+            except BaseException:
+                # Should this fail as well, the next append finds what is left behind and repairs it.
+                os.ftruncate(fd, size)
+                raise
             self._seq = seq
             self._tail = tail
-            self._size = self._known_size = size + len(lines)
+            self._size = self._known_size = size + length
             if self._owed:
                 self._owed.clear()
         except OSError as error:
@@ -145,20 +156,16 @@ class JsonlAudit:
         finally:
             flock(fd, LOCK_UN)
 
-    def _write(self, lines: bytes, size: int) -> None:
-        fd = self._fd
-        try:
-            written = os.write(fd, lines)
-            while written < len(lines):
-                written += os.write(fd, memoryview(lines)[written:])
-            if self._full_sync:
-                sync_data(fd)
-                if size == 0:
-                    sync_directory(self._path)
-        except BaseException:
-            # Should this fail as well, the next append finds what is left behind and repairs it.
-            os.ftruncate(fd, size)
-            raise
+    def _write_rest(self, lines: bytes, written: int) -> int:
+        view = memoryview(lines)
+        while written < len(lines):
+            written += write(self._fd, view[written:])
+        return written
+
+    def _sync(self, size_before: int) -> None:
+        sync_data(self._fd)
+        if size_before == 0:
+            sync_directory(self._path)
 
     def _catch_up(self, size: int) -> tuple[list[bytes], int]:
         """Take the place at the end of a file that is not as remembered.
