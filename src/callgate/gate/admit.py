@@ -7,9 +7,12 @@ Nothing may be forwarded before `commit` has returned: no record, no forward (la
 from collections.abc import Sequence
 from typing import Any, Protocol
 
+from msgspec.json import Encoder
+
 from callgate import denial_codes as code
 from callgate.audit.arguments import ArgumentsMode, describe_arguments
-from callgate.audit.record import DecisionRecord, EventRecord, OutcomeRecord, Record
+from callgate.audit.record import DecisionRecord, Event, EventRecord, OutcomeRecord, Record, Status
+from callgate.audit.timestamp import Timestamp
 from callgate.clock import Clock
 from callgate.decision import Decision, Effect, Request
 from callgate.errors import AuditError, StateError
@@ -17,6 +20,7 @@ from callgate.gate.denial import Denial, limit_denial, reason_denial
 from callgate.state.ledger import Ledger, Refused
 
 _ALLOW = Effect.ALLOW
+_encode = Encoder(decimal_format="number").encode
 
 
 class DecidesCalls(Protocol):
@@ -64,7 +68,7 @@ class Admission:
 
 
 class Gate:
-    """Judges the calls of one agent connection.
+    """Judges the calls of one agent connection. Without an `audit` nothing is recorded.
 
     `policy` may be replaced at any time between two calls; the ledger and what it counted stay.
     """
@@ -73,7 +77,7 @@ class Gate:
         self,
         policy: DecidesCalls,
         ledger: Ledger,
-        audit: Audit,
+        audit: Audit | None,
         caller: Caller,
         clock: Clock,
         *,
@@ -82,9 +86,10 @@ class Gate:
     ) -> None:
         self.policy = policy
         self.ledger = ledger
-        self.audit = audit
+        self._audit = audit
         self.caller = caller
         self._clock = clock
+        self._time = Timestamp(clock)
         self._arguments_mode = arguments_mode
         self._id_prefix = id_prefix
         self._count = 0
@@ -100,11 +105,11 @@ class Gate:
         return len(self._fresh) + len(self._kept)
 
     def admit(
-        self, tool: str, arguments: dict[str, Any], request_id: str | int, *, schema: Any = None, raw: bytes | None = None
+        self, tool: str, arguments: dict[str, Any], request_id: str | int, *, schema: Any = None
     ) -> Admission:
         """Judge one call: spends its charges and queues its decision record.
 
-        `arguments` as in `decision.Request`; `raw` their canonical JSON if the caller has it. Never raises.
+        `arguments` and `schema` as in `decision.Request`. Never raises.
         """
         self._count += 1
         clock = self._clock
@@ -118,30 +123,29 @@ class Gate:
             admission.denial = reason_denial(decision.effect, decision.reasons)
         elif decision.charges or decision.guards:
             self._reserve(admission, decision)
+        if self._audit is None:
+            return admission
         denial = admission.denial
-        record = DecisionRecord(
-            id=admission.decision_id,
-            time=clock.wall_ns(),
-            session=caller.session,
-            identity=caller.identity,
-            server=caller.server,
-            tool=tool,
-            request=request_id,
-            arguments=describe_arguments(arguments, raw, self._arguments_mode),
-            effect="allow",
-            policy=self.policy.revision,
-            charges=len(decision.charges),
+        hidden = denial is None and decision.hidden
+        self._fresh.append(
+            DecisionRecord(
+                id=admission.decision_id,
+                time=self._time(),
+                session=caller.session,
+                identity=caller.identity,
+                server=caller.server,
+                tool=tool,
+                effect="allow" if denial is None and not hidden else "deny",
+                policy=self.policy.revision,
+                request=request_id,
+                arguments=describe_arguments(arguments, _encode(arguments), self._arguments_mode),
+                code=code.HIDDEN if hidden else None if denial is None else denial.code,
+                rule=None if denial is None else denial.rule,
+                reason=None if denial is None else denial.reason,
+                retry_after=None if denial is None else denial.retry_after,
+                charges=len(decision.charges) or None,
+            )
         )
-        if denial is not None:
-            record.effect = "deny"
-            record.code = denial.code
-            record.rule = denial.rule
-            record.reason = denial.reason
-            record.retry_after = denial.retry_after
-        elif decision.hidden:
-            record.effect = "deny"
-            record.code = code.HIDDEN
-        self._fresh.append(record)
         if denial is None:
             self.must_commit = True
         else:
@@ -156,12 +160,13 @@ class Gate:
     def not_forwarded(self, admission: Admission) -> None:
         """The call was recorded, but not a byte of it reached the server: give back what it spent (law 5)."""
         self._give_back(admission)
-        self._kept.append(self._outcome(admission, "not_forwarded"))
+        if self._audit is not None:
+            self._kept.append(self._outcome(admission, "not_forwarded"))
 
     def settle(
         self,
         admission: Admission,
-        status: str,
+        status: Status,
         *,
         rpc_code: int | None = None,
         size: int | None = None,
@@ -172,13 +177,15 @@ class Gate:
             try:
                 self.ledger.settle(admission.reservation, spent=True)
             except StateError as error:
-                self.event("state-error", error.code, error.message)
+                self.event("store_failed", error.code, error.message)
             admission.reservation = None
-        self._kept.append(self._outcome(admission, status, rpc_code=rpc_code, size=size, task=task))
+        if self._audit is not None:
+            self._kept.append(self._outcome(admission, status, rpc_code=rpc_code, size=size, task=task))
 
-    def event(self, event: str, event_code: str, text: str) -> None:
+    def event(self, event: Event, event_code: str | None, text: str) -> None:
         """Queue a record of something that is not a call."""
-        self._fresh.append(self._event(event, event_code, text))
+        if self._audit is not None:
+            self._fresh.append(self._event(event, event_code, text))
 
     def commit(self) -> None:
         """Write every queued record. Raises AuditError: then nothing admitted since the last commit may go on.
@@ -188,15 +195,15 @@ class Gate:
         """
         self.must_commit = False
         records = self._kept + self._fresh
-        if not records:
+        if not records or self._audit is None:
             return
         if self._dropped:
             gap = f"{self._dropped} records of refused calls and frames were not written"
-            records.insert(0, self._event("audit-gap", "AUD000", gap))
+            records.insert(0, self._event("records_missing", None, gap))
         fresh = len(self._fresh)
         self._fresh.clear()
         try:
-            self.audit.append(records)
+            self._audit.append(records)
         except AuditError:
             self._dropped += fresh
             raise
@@ -207,7 +214,7 @@ class Gate:
         try:
             outcome = self.ledger.reserve(decision.charges, decision.guards)
         except StateError as error:
-            self.event("state-error", error.code, error.message)
+            self.event("store_failed", error.code, error.message)
             admission.denial = Denial(code.STORE_UNAVAILABLE, None, f"the limit store cannot answer: {error.message}")
             return
         if type(outcome) is Refused:
@@ -221,13 +228,13 @@ class Gate:
         try:
             self.ledger.settle(admission.reservation, spent=False)
         except StateError as error:
-            self.event("state-error", error.code, error.message)
+            self.event("store_failed", error.code, error.message)
         admission.reservation = None
 
     def _outcome(
         self,
         admission: Admission,
-        status: str,
+        status: Status,
         *,
         rpc_code: int | None = None,
         size: int | None = None,
@@ -235,20 +242,21 @@ class Gate:
     ) -> OutcomeRecord:
         return OutcomeRecord(
             id=admission.decision_id,
-            time=self._clock.wall_ns(),
+            time=self._time(),
             status=status,
             duration_ms=(self._clock.monotonic_ns() - admission.started_ns) // 1000 / 1000,
+            response_bytes=size,
             rpc_code=rpc_code,
-            bytes=size,
             task=task,
         )
 
-    def _event(self, event: str, event_code: str, text: str) -> EventRecord:
+    def _event(self, event: Event, event_code: str | None, text: str) -> EventRecord:
         return EventRecord(
+            time=self._time(),
             event=event,
-            time=self._clock.wall_ns(),
+            code=event_code,
+            detail=text,
             session=self.caller.session,
             server=self.caller.server,
-            code=event_code,
-            text=text,
+            policy=self.policy.revision,
         )

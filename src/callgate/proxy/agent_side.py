@@ -22,8 +22,9 @@ from callgate.wire.vocabulary import INVALID_REQUEST, METHOD_NOT_FOUND, Treatmen
 class AgentSide:
     """Reads what the agent sends and queues what follows from it in `state`."""
 
-    def __init__(self, state: SessionState, alias_token: str) -> None:
+    def __init__(self, state: SessionState, alias_token: str, max_frame: int) -> None:
         self._state = state
+        self._max_frame = max_frame
         self._alias_token = alias_token
         self._aliases = 0
         self.fetch: SchemaFetch
@@ -47,7 +48,7 @@ class AgentSide:
 
     def oversized(self, frame: Oversized) -> None:
         """Take the notice of a frame that was too large to be read."""
-        self._refused(frame.refusal())
+        self._refused(frame.refusal(self._max_frame))
 
     def judge(self, frame: ClientFrame, *, modern: bool) -> None:
         """Judge a tools/call with what is known now and forward or answer it."""
@@ -98,7 +99,7 @@ class AgentSide:
         if how is Treatment.REFUSE and not state.policy.allows_method(method):
             text = f"method {quote(method)} is not one this gate lets through"
             state.log("warning", f"refused: {text}")
-            state.gate.event("refused", "WIR050", text)
+            state.gate.event("frame_refused", "WIR050", text)
             state.to_agent.append(replies.error_reply(request_id, METHOD_NOT_FOUND, text, {"code": "WIR050"}))
             return
         if request_id in state.pending or request_id in state.retired or len(state.pending) >= MAX_IN_FLIGHT:
@@ -121,7 +122,7 @@ class AgentSide:
         if how is Treatment.REFUSE and not state.policy.allows_method(method):
             text = f"notification {quote(method)} is not one this gate lets through"
             state.log("warning", f"refused: {text}")
-            state.gate.event("refused", "WIR050", text)
+            state.gate.event("frame_refused", "WIR050", text)
             return
         if how is Treatment.CANCEL:
             self._cancelled((frame.params or {}).get("requestId"))
@@ -155,7 +156,7 @@ class AgentSide:
         else:
             why, refusal_code = f"{MAX_IN_FLIGHT} requests wait for an answer already", "WIR052"
         state.log("warning", f"refused: {why}")
-        state.gate.event("refused", refusal_code, why)
+        state.gate.event("frame_refused", refusal_code, why)
         state.to_agent.append(
             replies.error_reply(frame.id, INVALID_REQUEST, f"refused by the gate: {why}", {"code": refusal_code})
         )
@@ -163,7 +164,7 @@ class AgentSide:
     def _refused(self, refusal: WireRefusal) -> None:
         state = self._state
         state.log("warning", f"refused [{refusal.code}]: {escape(refusal.message)}")
-        state.gate.event("refused", refusal.code, refusal.message)
+        state.gate.event("frame_refused", refusal.code, refusal.message)
         text = f"refused by the gate: {refusal.message}"
         data = {"code": refusal.code}
         if refusal.expects_answer:

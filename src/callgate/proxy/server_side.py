@@ -60,7 +60,7 @@ class ServerSide:
         state = self._state
         text = f"the server sent a frame of {frame.size} bytes, which is more than this gate passes on"
         state.log("warning", text)
-        state.gate.event("refused", "WIR053", text)
+        state.gate.event("frame_refused", "WIR053", text)
         pending = None if frame.id is None else state.pending.pop(frame.id, None)
         if pending is None:
             return
@@ -122,7 +122,7 @@ class ServerSide:
             # Passed on, its carriage returns would let it stand for several frames.
             shown = quote(line[:200].decode("utf-8", "replace"))
             state.log("warning", f"the server wrote a line that is no message, not passed on: {shown}")
-            state.gate.event("refused", "WIR055", "a line from the server is no message and holds a carriage return")
+            state.gate.event("frame_refused", "WIR055", "a line from the server is no message and holds a carriage return")
             return
         state.to_agent.append(line)
 

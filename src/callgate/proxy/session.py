@@ -22,15 +22,17 @@ from callgate.wire.framing import Oversized
 
 
 class Session:
-    """`token` is unguessable text for the ids and names that the gate itself makes up."""
+    """`token` is unguessable text for the ids and names that the gate itself makes up; `max_frame` is the most bytes
+    that a frame of the agent may have."""
 
-    def __init__(self, gate: Gate, policy: Policy, clock: Clock, log: Log, *, token: str) -> None:
+    def __init__(self, gate: Gate, policy: Policy, clock: Clock, log: Log, *, token: str, max_frame: int) -> None:
         self._state = state = SessionState(gate, policy, log)
-        self._agent = AgentSide(state, f"unknown-{token}-")
+        self._agent = AgentSide(state, f"unknown-{token}-", max_frame)
         self._server = ServerSide(state)
         self._fetch = SchemaFetch(f"callgate-{token}", clock, state.to_server.append, self._server.page, self._release)
         self._agent.fetch = self._server.fetch = self._fetch
         self._audit_failed = False
+        self._sent = state.held
         self.agent_line = self._agent.line
         self.server_line = self._server.line
 
@@ -70,6 +72,11 @@ class Session:
         """The server has ended: every open request is answered with `why`."""
         self._server.gone(why)
 
+    def stopped(self, why: str) -> None:
+        """The connection is over: record it, with everything that still waits."""
+        self._state.gate.event("gate_stopped", None, why)
+        self.commit()
+
     def commit(self) -> None:
         """Write the audit records. If that fails, the calls they speak of are refused instead of forwarded."""
         state = self._state
@@ -87,8 +94,17 @@ class Session:
         state = self._state
         frames = state.to_server[:]
         state.to_server.clear()
-        state.held.clear()
+        self._sent, state.held = state.held, []
         return frames
+
+    def not_sent(self) -> None:
+        """Not a byte of the frames last taken for the server could be written: their calls did not run."""
+        state = self._state
+        for _, _, pending in self._sent:
+            if pending.admission is not None:
+                state.gate.not_forwarded(pending.admission)
+                pending.admission = None
+        self._sent = []
 
     def take_for_agent(self) -> list[bytes]:
         """Frames to send to the agent now, in order."""

@@ -1,0 +1,165 @@
+"""Puts the parts together. The only module that knows them all."""
+
+import os
+import pwd
+from collections.abc import Sequence
+from typing import Literal
+
+from msgspec import Struct
+
+import callgate
+from callgate.audit.arguments import ArgumentsMode
+from callgate.audit.jsonl import JsonlAudit
+from callgate.clock import SystemClock
+from callgate.errors import CallgateError, PolicyError
+from callgate.gate.admit import Caller, Gate
+from callgate.policy.compile import Policy
+from callgate.policy.load import load_policy
+from callgate.policy.model import Document
+from callgate.policyfile import read_policy_file
+from callgate.proxy.relay import Relay
+from callgate.proxy.selftest import refuses, self_test, with_canary
+from callgate.proxy.session import Session
+from callgate.proxy.state import Log
+from callgate.proxy.supervise import Supervisor
+from callgate.proxy.watch import FileWatch
+from callgate.state.open import open_ledger
+from callgate.text import escape
+from callgate.transports.keeper import KeeperPipes
+from callgate.transports.outbox import nonblocking_output
+from callgate.transports.server_process import ServerProcess
+
+MAX_AGENT_FRAME = 16 << 20
+MAX_SERVER_FRAME = 64 << 20
+
+
+class RunOptions(Struct, frozen=True):
+    """What `callgate run` was told. `session` None means a new session that ends with the process."""
+
+    policy: str
+    command: Sequence[str]
+    state: str | None = None
+    audit: str | None = None
+    audit_sync: Literal["full", "none"] = "full"
+    audit_arguments: ArgumentsMode = "hash"
+    session: str | None = None
+    server: str | None = None
+
+
+def guard(pipes: KeeperPipes, options: RunOptions, log: Log) -> int:
+    """Guard one server over stdio until it ends. Returns its wait status.
+
+    Raises CallgateError before the server is started: the policy, the state, the audit or the self-test is at fault.
+    """
+    clock = SystemClock()
+    watch = FileWatch(options.policy, clock)
+    document = _load(options.policy, log)
+    canary = f"self-test-{os.urandom(8).hex()}"
+    policy = with_canary(document, canary)
+    uses_store = policy.outlives_process
+    ledger = open_ledger(
+        options.state, clock, durable_sessions=options.session is not None, outlives_process=uses_store
+    )
+    audit = None if options.audit is None else JsonlAudit(options.audit, sync=options.audit_sync, clock=clock)
+    token = os.urandom(8).hex()
+    caller = Caller(options.session or f"stdio-{token}", _identity(), options.server or server_name(options.command))
+    gate = Gate(policy, ledger, audit, caller, clock, arguments_mode=options.audit_arguments, id_prefix=f"{token[:6]}-")
+    gate.event("gate_started", None, f"callgate {callgate.__version__}, {_summary(document)}")
+    self_test(gate, policy, clock, canary)
+
+    server = ServerProcess(pipes, options.command)
+    server.start()
+    log("banner", _banner(options, document, caller, uses_store=uses_store))
+    session = Session(gate, policy, clock, log, token=os.urandom(8).hex(), max_frame=MAX_AGENT_FRAME)
+
+    def reload() -> Policy | None:
+        return _reload(options.policy, canary, gate, log)
+
+    relay = Relay(
+        session,
+        clock,
+        agent_in=0,
+        agent_out=nonblocking_output(1),
+        server_in=server.server_in,
+        server_out=server.server_out,
+        max_agent_frame=MAX_AGENT_FRAME,
+        max_server_frame=MAX_SERVER_FRAME,
+        watch=watch,
+        reload=reload,
+    )
+    try:
+        return Supervisor(relay, server, clock, log).run()
+    finally:
+        server.close()
+        ledger.close()
+        if audit is not None:
+            audit.close()
+
+
+def server_name(command: Sequence[str]) -> str:
+    """A short name for the server that `command` starts: `npx -y @scope/server-git@1.2 DIR` is `server-git`."""
+    words = [word for word in command if not word.startswith("-")]
+    if len(words) > 1 and os.path.basename(words[0]).rstrip("0123456789.") in _LAUNCHERS:
+        words = words[1:]
+        if words[0] in ("run", "exec", "x", "dlx") and len(words) > 1:
+            words = words[1:]
+    name = os.path.basename(words[0].rstrip("/")) if words else "server"
+    return name.rsplit("@", 1)[0] or name
+
+
+_LAUNCHERS = frozenset({"npx", "uvx", "uv", "python", "node", "pipx", "bunx", "deno", "npm", "pnpm", "yarn", "sh", "env"})
+
+
+def _identity() -> str:
+    """Over stdio the caller is the local user whose process this is."""
+    try:
+        return f"local:{pwd.getpwuid(os.getuid()).pw_name}"
+    except KeyError:
+        return f"local:{os.getuid()}"
+
+
+def _load(path: str, log: Log) -> Document:
+    document = load_policy(read_policy_file(path), path)
+    for warning in document.warnings:
+        place = f"{warning.source.file}:{warning.source.line}: " if warning.source else ""
+        log("warning", f"{escape(place)}[{warning.code}] {escape(warning.message)}")
+    return document
+
+
+def _reload(path: str, canary: str, gate: Gate, log: Log) -> Policy | None:
+    """Read the changed policy file. None, loudly, if it is not good: the old policy stays (law 7)."""
+    try:
+        document = _load(path, log)
+        policy = with_canary(document, canary)
+        if not refuses(policy, canary):
+            raise CallgateError("SELF001", "the self-test of the new policy failed")
+    except CallgateError as error:
+        log("error", f"policy not reloaded, the old one stays: [{error.code}] {escape(error.message)}")
+        if isinstance(error, PolicyError):
+            for finding in error.diagnostics:
+                place = f"{finding.source.file}:{finding.source.line}:{finding.source.column}: " if finding.source else ""
+                log("error", f"{escape(place)}[{finding.code}] {escape(finding.message)}")
+        gate.event("policy_refused", error.code, error.message)
+        return None
+    log("banner", f"policy reloaded: {_summary(document)}")
+    gate.event("policy_reloaded", None, _summary(document))
+    return policy
+
+
+def _summary(document: Document) -> str:
+    rules = sum(len(tool.rules) for tool in document.tools)
+    return f"policy {document.revision[:7]} ({rules} rules, default {document.default})"
+
+
+def _banner(options: RunOptions, document: Document, caller: Caller, *, uses_store: bool) -> str:
+    if options.state is not None:
+        state = options.state.partition(":")[0]
+    else:
+        state = "sqlite" if uses_store or options.session is not None else "memory"
+    audit = "off" if options.audit is None else "jsonl" if options.audit_sync == "full" else "jsonl (not synced)"
+    return (
+        f"{callgate.__version__}  {_summary(document)}  state {state}  audit {audit}  self-test ok"
+        f"  → {escape(caller.server)} via stdio"
+    )
+
+

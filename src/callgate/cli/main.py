@@ -1,0 +1,111 @@
+"""The command tree. Each command is a module of its own that is imported only when it is asked for.
+
+A command module has SUMMARY and EXAMPLES (texts), `configure(parser)` and `run(options) -> exit status`.
+"""
+
+import argparse
+import importlib
+import os
+import sys
+from collections.abc import Sequence
+from typing import NoReturn
+
+import callgate
+from callgate.errors import CallgateError, UsageError
+
+COMMANDS: dict[str, str] = {
+    "run": "callgate.cli.run",
+    "policy check": "callgate.cli.policy_check",
+    "policy explain": "callgate.cli.policy_explain",
+    "policy schema": "callgate.cli.policy_schema",
+    "audit verify": "callgate.cli.audit_verify",
+}
+
+
+class _Parser(argparse.ArgumentParser):
+    """Says what is wrong in the manner of every other error, and never prints the whole usage for it."""
+
+    def error(self, message: str) -> NoReturn:
+        raise UsageError("USE002", message.replace("'", "`"), f"see `{self.prog} --help`")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command line (default: the process's). Returns the exit status; prints errors on stderr."""
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    try:
+        return _dispatch(words)
+    except CallgateError as error:
+        from callgate.cli.console import print_error
+
+        print_error(error)
+        return error.exit_status
+    except BrokenPipeError:
+        # The reader of our output is gone; nothing is wrong. Python must not try to flush to it at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        return 0
+    except KeyboardInterrupt:
+        return 130
+    except Exception as error:
+        if os.environ.get("CALLGATE_TRACEBACK"):
+            raise
+        from callgate.cli.console import escape
+
+        sys.stderr.write(
+            f"error[BUG001]: this should not have happened: {escape(type(error).__name__)}: {escape(str(error))}\n"
+            "  = help: set CALLGATE_TRACEBACK=1, run it again, and report what it prints\n"
+        )
+        return 70
+
+
+def _dispatch(words: list[str]) -> int:
+    if not words or words[0] in ("-h", "--help", "help"):
+        sys.stdout.write(_overview())
+        return 0 if words else 2
+    if words[0] in ("-V", "--version"):
+        sys.stdout.write(f"callgate {callgate.__version__}\n")
+        return 0
+    for length in (1, 2):
+        name = " ".join(words[:length])
+        if name in COMMANDS:
+            module = importlib.import_module(COMMANDS[name])
+            parser = _Parser(
+                prog=f"callgate {name}",
+                description=module.SUMMARY,
+                epilog=module.EXAMPLES,
+                formatter_class=argparse.RawDescriptionHelpFormatter,
+                allow_abbrev=False,
+            )
+            module.configure(parser)
+            status: int = module.run(parser.parse_args(words[length:]))
+            return status
+    group = words[0]
+    verbs = [name.split(" ")[1] for name in COMMANDS if name.startswith(f"{group} ")]
+    if verbs and (len(words) == 1 or words[1] in ("-h", "--help")):
+        sys.stdout.write(_overview(group))
+        return 0 if len(words) > 1 else 2
+    raise _unknown(" ".join(words[:2]) if verbs else group)
+
+
+def _unknown(name: str) -> UsageError:
+    from difflib import get_close_matches
+
+    from callgate.text import quote
+
+    close = get_close_matches(name, COMMANDS, n=1)
+    help = f"did you mean `callgate {close[0]}`?" if close else "see `callgate --help`"
+    return UsageError("USE001", f"unknown command {quote(name)}", help)
+
+
+def _overview(group: str | None = None) -> str:
+    names = [name for name in COMMANDS if group is None or name.startswith(f"{group} ")]
+    lines = [f"  callgate {name:<15} {importlib.import_module(COMMANDS[name]).SUMMARY}" for name in names]
+    return "\n".join(
+        [
+            "Hard limits for the tool calls of AI agents.",
+            "",
+            *lines,
+            "",
+            "`callgate COMMAND --help` says more. `callgate --version` says which version this is.",
+            "",
+        ]
+    )

@@ -1,0 +1,58 @@
+"""Notice that a file changed, without ever reading it half written.
+
+A prefix of a policy can be a valid policy with its last deny rules missing. So a changed file counts only when it
+has looked the same for `SETTLE_SECONDS`; until then the caller holds the agent's frames back (at most
+`PATIENCE_SECONDS`, for a file that never comes to rest).
+"""
+
+import os
+from typing import Literal
+
+from callgate.clock import Clock
+
+SETTLE_SECONDS = 0.1
+PATIENCE_SECONDS = 2.0
+
+Change = Literal["same", "settling", "changed"]
+
+
+class FileWatch:
+    """Compares what `stat` says of `path` with what it said when the file was last read."""
+
+    def __init__(self, path: str, clock: Clock) -> None:
+        self._path = path
+        self._clock = clock
+        self._read = self._latest = self._look()
+        self._since_ns = 0
+        self._first_ns = 0
+
+    def check(self) -> Change:
+        """Say whether the file is as it was, is being changed, or has changed and may be read now.
+
+        After "changed" the file counts as read.
+        """
+        look = self._look()
+        if look == self._read and look == self._latest:
+            return "same"
+        now = self._clock.monotonic_ns()
+        if self._latest == self._read:
+            self._first_ns = now
+        if look != self._latest:
+            self._latest = look
+            self._since_ns = now
+        restless = now - self._first_ns > PATIENCE_SECONDS * 1e9
+        if now - self._since_ns < SETTLE_SECONDS * 1e9 and not restless:
+            return "settling"
+        if restless and now - self._since_ns < SETTLE_SECONDS * 1e9:
+            # It never rests: go on under the old policy and look again later.
+            self._latest = self._read
+            return "same"
+        self._read = self._latest
+        return "changed"
+
+    def _look(self) -> tuple[int, ...] | None:
+        try:
+            status = os.stat(self._path)
+        except OSError:
+            return None
+        return (status.st_mtime_ns, status.st_ctime_ns, status.st_size, status.st_ino, status.st_dev)
