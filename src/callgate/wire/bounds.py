@@ -1,0 +1,109 @@
+"""What holds for all of a client frame: bounded depth, keys that no reader can confuse, numbers in range.
+
+Readers differ: some match keys without regard to case (Go's encoding/json, .NET and Jackson if told to), some
+read numbers as doubles. A frame on which they would disagree is refused.
+"""
+
+import re
+from collections.abc import Iterable
+from typing import Any
+
+from callgate.text import quote
+from callgate.wire.careful import DoubtError
+
+MAX_DEPTH = 64
+_CONTAINERS = {dict, list}
+# The first integer that rounds to infinity as a double.
+_INFINITE = 2**1024 - 2**970
+_STRIDE = 100
+_DIGITS = re.compile(rb"[0-9]{3}")
+
+
+# Key sets already found clear. Frames repeat a few shapes; bounded, so that nobody can fill the memory.
+_clear: set[tuple[str, ...]] = set()
+_MAX_CLEAR, _MAX_CLEAR_KEYS, _MAX_CLEAR_LENGTH = 1_024, 32, 1_024
+
+
+def check_bounds(message: Any, forward: bytes) -> None:
+    """Raise DoubtError unless `message` is an object within all bounds; `forward` is its spelling.
+
+    The keys of `message` itself are left to the caller, who knows them all. The common frame (params, and
+    in it objects without containers inside) is checked without a walk: if the text has as many brackets
+    as the objects looked at, there are no others.
+    """
+    if type(message) is not dict:
+        raise DoubtError("WIR003", "the frame is not one JSON object; batches are not accepted")
+    seen = 1
+    params = message.get("params")
+    if type(params) is dict:
+        seen = 2
+        if tuple(params) not in _clear:
+            _check_keys(params)
+        for value in params.values():
+            if type(value) is dict:
+                seen += 1
+                if tuple(value) not in _clear:
+                    _check_keys(value)
+    if forward.count(b"{") + forward.count(b"[") != seen:
+        _walk(message)
+    # 309 digits cover three places of every hundredth byte: a look at those tells whether to look at all.
+    if len(forward) > 308 and _DIGITS.search(forward[::_STRIDE]):
+        _check_integers([message])
+
+
+def _walk(message: dict[str, Any]) -> None:
+    level: list[Any] = [message]
+    for _ in range(MAX_DEPTH):
+        below: list[Any] = []
+        for container in level:
+            values: Iterable[Any] = container
+            if type(container) is dict:
+                if len(container) > 1:
+                    _check_keys(container)
+                values = container.values()
+            if not _CONTAINERS.isdisjoint(map(type, values)):
+                below += [value for value in values if type(value) is dict or type(value) is list]
+        if not below:
+            return
+        level = below
+    raise DoubtError("WIR006", f"the frame is nested deeper than {MAX_DEPTH} levels")
+
+
+def _check_keys(members: dict[str, Any]) -> None:
+    joined = "\n".join(members)
+    if joined.isascii():
+        # A key with a newline inside only makes more pieces; pieces that all differ prove that the keys do.
+        pieces = joined.lower().split("\n")
+        if len(set(pieces)) == len(pieces):
+            if len(pieces) <= _MAX_CLEAR_KEYS and len(joined) <= _MAX_CLEAR_LENGTH:
+                if len(_clear) >= _MAX_CLEAR:
+                    _clear.clear()
+                _clear.add(tuple(members))
+            return
+    folded: dict[str, str] = {}
+    for key in members:
+        other = folded.setdefault(_fold(key), key)
+        if other is not key:
+            raise DoubtError("WIR005", f"the keys {quote(other, 60)} and {quote(key, 60)} look alike")
+
+
+def _fold(key: str) -> str:
+    if key.isascii():
+        return key.lower()
+    from unicodedata import normalize  # a megabyte; most frames have ASCII keys
+
+    # Upper-casing first joins what only some case mappings join: dotless i, long s, the Kelvin sign.
+    return normalize("NFKC", normalize("NFKC", key).upper().casefold())
+
+
+def _check_integers(level: list[Any]) -> None:
+    while level:
+        below: list[Any] = []
+        for container in level:
+            for value in container.values() if type(container) is dict else container:
+                if type(value) is int:
+                    if not -_INFINITE < value < _INFINITE:
+                        raise DoubtError("WIR008", "an integer is too large")
+                elif type(value) is dict or type(value) is list:
+                    below.append(value)
+        level = below

@@ -1,0 +1,126 @@
+"""What a server sends: read only as far as the gate must know, and passed on as the bytes it was.
+
+The server is hostile too: reading never raises. What is not a JSON-RPC message, or is one in two ways at once,
+is garbage; where its bytes could stand for several messages, or hide an answer from the gate, it must not be
+passed on (`passable` is False).
+"""
+
+from typing import Any, Literal
+
+import msgspec
+from msgspec import UNSET, Raw, Struct, UnsetType
+
+from callgate.wire.compact import compact
+from callgate.wire.envelope import RequestId, scan
+
+
+class ServerFrame(Struct, frozen=True, gc=False):
+    """One frame from the server. `forward` is what the agent gets: the line itself but for carriage returns.
+
+    For a response exactly one of `result` and `has_error` is set; `error_code` is None if the server gave
+    none that is an integer. A response whose id is null (the server could not read a frame) has the id None.
+    For garbage, `id` is the id that its reader may take it to answer, if that can be told.
+    """
+
+    kind: Literal["request", "notification", "response", "garbage"]
+    forward: bytes
+    id: RequestId | None = None
+    method: str | None = None
+    result: Raw | None = None
+    has_error: bool = False
+    error_code: int | None = None
+    passable: bool = True
+
+
+class _Members(Struct, gc=False):
+    id: RequestId | None | UnsetType = UNSET
+    method: str | UnsetType = UNSET
+    result: Raw | UnsetType = UNSET
+    error: Raw | UnsetType = UNSET
+
+
+class _Error(Struct):
+    code: Any = None
+
+
+class _Result(Struct, rename="camel"):
+    is_error: Any = None
+    result_type: Any = None
+    task_id: Any = None
+
+
+_members = msgspec.json.Decoder(_Members).decode
+_error = msgspec.json.Decoder(_Error).decode
+_result = msgspec.json.Decoder(_Result).decode
+
+
+def read_server_frame(line: bytes) -> ServerFrame:
+    """Read one line, without its newline. Never raises."""
+    if b"\r" in line:
+        line = line.rstrip(b"\r")
+    try:
+        members = _members(line)
+    except (msgspec.MsgspecError, UnicodeError, RecursionError):
+        return _garbage(line)
+    if b"\r" in line:
+        # JSON white space for some readers, the end of a line for others.
+        try:
+            line.decode()
+        except UnicodeDecodeError:
+            return _garbage(line)
+        line = compact(line)
+    method, request_id = members.method, members.id
+    if method is not UNSET:
+        if members.result is not UNSET or members.error is not UNSET or request_id is None:
+            return _garbage(line)
+        if request_id is UNSET:
+            return ServerFrame("notification", line, None, method)
+        return ServerFrame("request", line, request_id, method)
+    if members.error is not UNSET:
+        if members.result is not UNSET:
+            return _garbage(line)
+        known = None if request_id is UNSET else request_id
+        return ServerFrame("response", line, known, has_error=True, error_code=_code(members.error))
+    if members.result is UNSET or request_id is UNSET or request_id is None:
+        return _garbage(line)
+    return ServerFrame("response", line, request_id, None, members.result)
+
+
+def is_tool_error(result: Raw) -> bool:
+    """Whether the result of a tools/call says `isError: true`."""
+    return _peek(result).is_error is True
+
+
+def result_type(result: Raw) -> str | None:
+    """`resultType` as the server spelled it ("complete", "input_required", "task", …), None if it has none."""
+    kind = _peek(result).result_type
+    return kind if type(kind) is str else None
+
+
+def task_id(result: Raw) -> str | None:
+    """The `taskId` of a result that is a task, None if it has none."""
+    task = _peek(result).task_id
+    return task if type(task) is str else None
+
+
+def _peek(result: Raw) -> _Result:
+    try:
+        return _result(result)
+    except (msgspec.MsgspecError, UnicodeError, RecursionError):
+        return _Result()
+
+
+def _code(error: Raw) -> int | None:
+    try:
+        code = _error(error).code
+    except (msgspec.MsgspecError, UnicodeError, RecursionError):
+        return None
+    return code if type(code) is int else None
+
+
+def _garbage(line: bytes) -> ServerFrame:
+    envelope = scan(line)
+    # A reader more lenient than this one may take it for an answer (`"id": 1.0`, NaN in a result), which would
+    # then reach the agent unfiltered and unsettled. Text that is no message at all is the agent's to complain of.
+    passable = b"\r" not in line and not line.lstrip(b" \t\xef\xbb\xbf").startswith((b"{", b"["))
+    return ServerFrame("garbage", line, envelope.id, envelope.method, passable=passable)
