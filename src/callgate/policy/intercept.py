@@ -1,0 +1,317 @@
+"""Intercept's published form (`version: "1"`) → Document, with its meaning unchanged and its holes closed.
+
+A rule states what must hold. Windows are of the calendar, in UTC, and counters belong to everybody: the
+original keeps one store for all sessions. A counter without a bound of its own is counted here and not there.
+"""
+
+from decimal import Decimal
+
+from callgate.decision import Amount
+from callgate.policy.condition_syntax import read_condition, read_operator
+from callgate.policy.counters import Counter, Counters, read_unit
+from callgate.policy.findings import Findings
+from callgate.policy.model import Condition, Count, Document, Path, RateLimit, Rule, StateBound, Tool
+from callgate.policy.shared import name_is_exact, read_default, read_hide
+from callgate.policy.values import (
+    Fields,
+    choice,
+    describe,
+    fields,
+    items,
+    mapping,
+    name_is_usable,
+    number,
+    path,
+)
+from callgate.policy.yaml_tree import ListNode, MapNode, Node, ScalarNode
+from callgate.text import quote
+
+_TOP = ("version", "description", "default", "hide", "tools")
+_RULE = ("name", "action", "conditions", "on_deny", "rate_limit", "state")
+_CONDITION = ("path", "op", "value")
+_STATE = ("counter", "window", "increment", "increment_from")
+
+_FOREIGN = {
+    "when": "that is a key of the native form; write `conditions`",
+    "validate": "that is a key of the native form; write `conditions`",
+    "reason": "that is a key of the native form; write `on_deny`",
+    "allow_methods": "that is a key of the native form",
+}
+
+
+def read_intercept(root: MapNode, file: str, revision: str, findings: Findings) -> Document:
+    """Return what the file says; with errors in `findings` the result is not to be used."""
+    found = _present(fields(root, _TOP, "at the top of the file", findings, _FOREIGN.get))
+    tools = mapping(found["tools"][1], "`tools`", findings) if "tools" in found else None
+    entries = [
+        (key, _rules_of(key, value, findings))
+        for key, value in (tools.entries if tools else ())
+        if name_is_exact(key, findings)
+    ]
+    counters = Counters()
+    for key, rules in entries:
+        for rule in rules:
+            _declare(rule, key.text, counters, findings)
+    return Document(
+        "intercept",
+        file,
+        revision,
+        default=read_default(found, findings),
+        hide=read_hide(found, findings, exact=True),
+        tools=tuple(
+            Tool(
+                key.text, key.source, tuple(_read_rule(rule, key.text, counters, findings) for rule in rules)
+            )
+            for key, rules in entries
+        ),
+        description=_text(found, "description", findings),
+    )
+
+
+def _present(found: Fields) -> Fields:
+    """Leave out keys whose value is null, which this form takes for absent."""
+    return {
+        key: pair
+        for key, pair in found.items()
+        if not (isinstance(pair[1], ScalarNode) and pair[1].kind == "null")
+    }
+
+
+def _text(found: Fields, key: str, findings: Findings) -> str | None:
+    """Return the text of a key; this form takes any single value as text."""
+    if key not in found:
+        return None
+    node = found[key][1]
+    if isinstance(node, ScalarNode):
+        return node.text
+    findings.error("POL002", f"`{key}` must be text, found {describe(node)}", node.source)
+    return None
+
+
+def _rules_of(key: ScalarNode, value: Node, findings: Findings) -> list[MapNode]:
+    if isinstance(value, ScalarNode) and value.kind == "null":
+        return []
+    tool = mapping(value, f"tool {quote(key.text, 60)}", findings)
+    if tool is None:
+        return []
+    found = _present(fields(tool, ("rules",), f"in tool {quote(key.text, 60)}", findings, _tool_hint))
+    if "rules" not in found:
+        return []
+    nodes = items(found["rules"][1], f"`rules` of {quote(key.text, 60)}", findings) or ()
+    rules = [mapping(node, f"a rule of {quote(key.text, 60)}", findings) for node in nodes]
+    return [rule for rule in rules if rule is not None]
+
+
+def _tool_hint(key: str) -> str | None:
+    return f"{quote(key)} belongs in a rule, under `rules`" if key in _RULE else None
+
+
+def _entry(rule: MapNode, key: str) -> tuple[ScalarNode, Node] | None:
+    return next((pair for pair in rule.entries if pair[0].text == key), None)
+
+
+def _declare(rule: MapNode, tool: str, counters: Counters, findings: Findings) -> None:
+    """Make the rule's counter known before any rule is read: rules may refer to each other's counters."""
+    short, state = _entry(rule, "rate_limit"), _entry(rule, "state")
+    if short is not None and state is None and isinstance(short[1], ScalarNode):
+        _, _, unit = short[1].text.partition("/")
+        if unit in ("minute", "hour", "day"):
+            counters.declare(Counter(tool, f"_rate_{unit}", read_unit(unit)), short[1].source, findings)
+    if state is None or not isinstance(state[1], MapNode):
+        return
+    name, window = _entry(state[1], "counter"), _entry(state[1], "window")
+    if name is not None and isinstance(name[1], ScalarNode) and name[1].text:
+        unit = window[1].text if window is not None and isinstance(window[1], ScalarNode) else ""
+        counters.declare(Counter(tool, name[1].text, read_unit(unit)), name[1].source, findings)
+
+
+def _read_rule(rule: MapNode, tool: str, counters: Counters, findings: Findings) -> Rule:
+    found = _present(fields(rule, _RULE, f"in a rule of {quote(tool, 60)}", findings, _FOREIGN.get))
+    name = _text(found, "name", findings)
+    if name is None:
+        findings.error("POL004", f"a rule of {quote(tool, 60)} needs a `name`", rule.source, "give it a name")
+    else:
+        name_is_usable(name, "a rule's name", found["name"][1].source, findings)
+    action = "evaluate"
+    if "action" in found:
+        hints = {"allow": "write `evaluate` with conditions, or `rules: []`"}
+        action = choice(found["action"][1], ("evaluate", "deny"), "`action`", findings, hints) or "evaluate"
+    reason = _text(found, "on_deny", findings) or None
+    _check_combination(found, action, rule, findings)
+    conditions: list[Condition] = []
+    bounds: list[StateBound] = []
+    if "conditions" in found:
+        for node in items(found["conditions"][1], "`conditions`", findings) or ():
+            read = _read_condition(node, counters, findings)
+            if isinstance(read, StateBound):
+                bounds.append(read)
+            elif read is not None:
+                conditions.append(read)
+    limits: tuple[RateLimit, ...] = ()
+    counts: tuple[Count, ...] = ()
+    if "rate_limit" in found:
+        limits = _read_short(found["rate_limit"][1], tool, findings)
+    elif "state" in found:
+        limits, counts, bounds = _read_state(found["state"][1], tool, bounds, findings)
+    if action == "deny":
+        return Rule(rule.source, name=name, action="deny", reason=reason)
+    return Rule(
+        rule.source,
+        name=name,
+        require=tuple(conditions),
+        limits=limits,
+        counts=counts,
+        state_bounds=tuple(bounds),
+        reason=reason,
+    )
+
+
+def _check_combination(found: Fields, action: str, rule: MapNode, findings: Findings) -> None:
+    conditions = found.get("conditions")
+    has_conditions = conditions is not None and not (
+        isinstance(conditions[1], ListNode) and not conditions[1].items
+    )
+    if "rate_limit" in found:
+        short = found["rate_limit"][0]
+        if has_conditions or "state" in found:
+            findings.error(
+                "POL007", "`rate_limit` cannot be combined with `conditions` or `state`", short.source,
+                "write two rules, or spell the limit out with `conditions` and `state`",
+            )  # fmt: skip
+        if action == "deny":
+            findings.error("POL007", "a deny rule cannot have `rate_limit`", short.source, "write two rules")
+        return
+    if action == "deny" and has_conditions and conditions is not None:
+        findings.error(
+            "POL007", "a deny rule cannot have `conditions`: it refuses every call", conditions[0].source,
+            "leave out `action`: conditions say what must hold, else the call is denied",
+        )  # fmt: skip
+    if action == "evaluate" and not has_conditions:
+        findings.error("POL073", "a rule without `action: deny` needs a condition", rule.source,
+                       "add `conditions` or `rate_limit`; to allow the tool write `rules: []`")  # fmt: skip
+
+
+def _read_condition(node: Node, counters: Counters, findings: Findings) -> Condition | StateBound | None:
+    condition = mapping(node, "a condition", findings)
+    if condition is None:
+        return None
+    found = fields(condition, _CONDITION, "in a condition", findings)
+    for key in _CONDITION:
+        if key not in found:
+            findings.error("POL004", f"a condition needs `{key}`", node.source)
+    operator_node = found["op"][1] if "op" in found else None
+    operator = None
+    if isinstance(operator_node, ScalarNode):
+        operator = read_operator(operator_node, findings)
+    elif operator_node is not None:
+        findings.error("POL002", f"`op` must be text, found {describe(operator_node)}", operator_node.source)
+    where: Path | None = None
+    counter: Counter | None = None
+    if "path" in found:
+        path_node = found["path"][1]
+        if isinstance(path_node, ScalarNode) and path_node.text.startswith("state."):
+            counter = counters.find(path_node, findings)
+        else:
+            where = path(path_node, "`path`", findings, args_only=True, also="state.")
+    if operator is None or "value" not in found:
+        return None
+    read = read_condition(where or ("args", "unknown"), operator, found["value"][1], findings)
+    if read is None or (where is None and counter is None):
+        return None
+    if counter is None:
+        return read
+    if operator in ("regex", "contains"):
+        findings.error(
+            "POL072",
+            f"operator `{operator}` cannot look at a counter",
+            found["op"][1].source,
+            "compare a number",
+        )
+        return None
+    return StateBound(counter.tool, counter.name, counter.window, operator, read.value, node.source)
+
+
+def _read_short(node: Node, tool: str, findings: Findings) -> tuple[RateLimit, ...]:
+    text = node.text if isinstance(node, ScalarNode) else ""
+    count, slash, unit = text.partition("/")
+    digits = count.removeprefix("+")
+    if not slash or not digits.isascii() or not digits.isdigit() or len(digits) > 18 or int(digits) == 0:
+        findings.error(
+            "POL050",
+            f"{quote(text)} is not a rate limit of this form",
+            node.source,
+            "write `5/hour`: a whole number, `/`, and `minute`, `hour` or `day`",
+        )
+        return ()
+    if unit not in ("minute", "hour", "day"):
+        findings.error(
+            "POL050",
+            f"unknown window {quote(unit)} in {quote(text)}",
+            node.source,
+            "the windows are `minute`, `hour` and `day`",
+        )
+        return ()
+    counter = Counter(tool, f"_rate_{unit}", read_unit(unit))
+    return (RateLimit(int(digits), counter.window, node.source, scope="global", counter=counter.key),)
+
+
+def _read_state(
+    node: Node, tool: str, bounds: list[StateBound], findings: Findings
+) -> tuple[tuple[RateLimit, ...], tuple[Count, ...], list[StateBound]]:
+    """Return the rule's own limit or count, and the bounds that are left.
+
+    The first upper bound on the rule's own counter is its limit, spent and checked in one step.
+    """
+    state = mapping(node, "`state`", findings)
+    if state is None:
+        return (), (), bounds
+    found = _present(fields(state, _STATE, "in `state`", findings))
+    name = _text(found, "counter", findings)
+    if not name:
+        findings.error("POL004", "`state` needs a `counter`", node.source, "give the counter a name")
+    elif not name_is_usable(name, "a counter's name", found["counter"][1].source, findings):
+        name = None
+    if "window" not in found:
+        findings.error("POL004", "`state` needs a `window`", node.source, "write `minute`, `hour` or `day`")
+        unit = None
+    else:
+        unit = choice(found["window"][1], ("minute", "hour", "day"), "`window`", findings)
+    amount = _read_increment(found, findings)
+    cost = None
+    if "increment_from" in found:
+        cost = path(found["increment_from"][1], "`increment_from`", findings, args_only=True)
+    if not name or unit is None:
+        return (), (), bounds
+    counter = Counter(tool, name, read_unit(unit))
+    own = next((bound for bound in bounds if _is_own_limit(bound, counter)), None)
+    if own is None:
+        return (), (Count(counter.key, counter.window, node.source, amount, cost),), bounds
+    if own.value < 0:
+        findings.error("POL052", "a limit must not be negative", own.source, "0 admits nothing")
+    limit = RateLimit(
+        own.value,
+        counter.window,
+        own.source,
+        scope="global",
+        cost=cost,
+        strict=own.op == "lt",
+        counter=counter.key,
+        amount=amount,
+    )
+    return (limit,), (), [bound for bound in bounds if bound is not own]
+
+
+def _is_own_limit(bound: StateBound, counter: Counter) -> bool:
+    return (bound.tool, bound.counter) == (counter.tool, counter.name) and bound.op in ("lt", "lte")
+
+
+def _read_increment(found: Fields, findings: Findings) -> Amount:
+    if "increment" not in found:
+        return 1
+    value: int | Decimal | None = number(found["increment"][1], "`increment`", findings)
+    if value is not None and value <= 0:
+        findings.error(
+            "POL075", "`increment` must be more than 0", found["increment"][1].source, "leave it out for 1"
+        )
+        return 1
+    return value if value is not None else 1
