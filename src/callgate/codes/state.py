@@ -23,7 +23,7 @@ CODES: dict[str, CodePage] = {
     ),
     "STA004": CodePage(
         "state store not trusted",
-        "The file of the store (or its `-wal` or `-shm` file) is a symbolic link, is no regular file, belongs "
+        "The file of the store (or its `-wal` or `-shm` file) is a symbolic link, no regular file, belongs "
         "to another user or may be written by others; or others may replace files in its directory. Whoever "
         "can write the file can reset every limit.",
         "Name the file itself, make it belong to the gate's user with mode 0600, and its directory with "
@@ -63,7 +63,7 @@ CODES: dict[str, CodePage] = {
     "STA010": CodePage(
         "state store read-only",
         "The file or its file system cannot be written, so nothing can be spent and calls are denied.",
-        "Give the gate's user write access to the file and its directory. The next call tries again by itself.",
+        "Give the gate's user write access to the file and its directory. The next call tries again.",
     ),
     "STA011": CodePage(
         "state store gone",

@@ -14,7 +14,6 @@ slewing (0.05 %), so ordinary corrections are followed at once, and it is the mo
 """
 
 from math import inf, nextafter
-from typing import Literal
 
 from msgspec import Struct
 
@@ -76,8 +75,8 @@ def slew(calendar_ns: int, elapsed_ns: int, wall_ns: int) -> int:
     return max(on_time - drift, min(wall_ns, on_time + drift))
 
 
-def calendar_start(unit: Literal["minute", "hour", "day"], calendar_ns: int) -> int:
-    """When the window that `calendar_ns` lies in began, in ns since 1970 UTC."""
+def calendar_start(unit: str, calendar_ns: int) -> int:
+    """When the minute, hour or day that `calendar_ns` lies in began, in ns since 1970 UTC."""
     return calendar_ns - calendar_ns % UNIT_NS[unit]
 
 
