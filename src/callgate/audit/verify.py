@@ -160,9 +160,9 @@ class _Reading:
         self._report.head = link.tail[:DIGITS].decode()
         if self._report.head == self._noted:
             self._report.proved_to = number
-        self._read(number, line)
+        self._read(number, line, link.seq)
 
-    def _read(self, number: int, line: bytes) -> None:
+    def _read(self, number: int, line: bytes, seq: int) -> None:
         report = self._report
         report.records += 1
         try:
@@ -181,7 +181,7 @@ class _Reading:
         elif record.kind == "event":
             report.events += 1
             self._note_event(number, record)
-        elif number != 1:
+        elif seq != 1:
             self._find("AUD104", number, "a chain starts here, in the middle of another one")
         elif record.format != FORMAT:
             self._find(
