@@ -39,13 +39,14 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--seconds", type=float, help="length of a phase (default 1; quick 0.25)")
     parser.add_argument("--launches", type=int, help="starts of each row (default 15; quick 3)")
     parser.add_argument("--era", choices=("legacy", "modern"), default="legacy", help="whose frames")
-    parser.add_argument("--cores", nargs="+", default=["0", "0,1"], help="placements (default: 0 0,1)")
+    parser.add_argument("--cores", nargs="+", help="placements (default: 0 0,1; quick 0)")
     parser.add_argument("--callgate", metavar="COMMAND", help="the gate (default: beside this Python)")
     parser.add_argument("--cache", type=Path, default=DEFAULT_CACHE, help="for rivals and scratch; on a disk")
     parser.add_argument("--out", type=Path, metavar="FILE", help="write every single figure as JSON")
     options = parser.parse_args()
     options.rounds = options.rounds or (2 if options.quick else 7)
     options.seconds = options.seconds or (0.25 if options.quick else 1.0)
+    options.cores = options.cores or (["0"] if options.quick else ["0", "0,1"])
     options.launches = options.launches or (3 if options.quick else 15)
     return options
 

@@ -1,8 +1,8 @@
 """Other people's proxies from PyPI, each in a virtual environment of its own under a cache directory.
 
-Versions are pinned, so that a table can be made again. Each is switched on as far as it goes towards what the
-gate does: a policy that allows the tool, a rate limit that never refuses, an audit file. A rival that does not
-start is kept here: the reason is a result too.
+Versions are pinned, so that a table can be made again. Each is switched on as far as it goes towards what
+the gate does: a policy that allows the tool, a rate limit that never refuses, an audit file. A rival that
+does not start is kept here: the reason is a result too.
 """
 
 import subprocess
@@ -15,7 +15,7 @@ from msgspec import Struct
 
 
 class Rival(Struct, frozen=True):
-    """A package of PyPI and the row it makes, given its `bin` directory, a directory for files, and the server."""
+    """A package of PyPI. `row` is given its name, its `bin` directory, one for files, and the server."""
 
     package: str
     version: str

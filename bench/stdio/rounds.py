@@ -14,7 +14,7 @@ from msgspec import Struct
 
 
 class Figures(Struct, frozen=True):
-    """Medians over the rounds of one row in one phase. µs, calls/s, kB. Ratios are None without their base."""
+    """Medians over the rounds of one row in one phase. µs, calls/s, kB. None: no base for a ratio."""
 
     p50: float
     p99: float
@@ -77,7 +77,9 @@ def _ratio(own: Sequence[float], base: Sequence[float]) -> float | None:
 
 
 def probe(harness: Harness, rows: Sequence[Row], cpus: str) -> tuple[list[Row], dict[str, str]]:
-    """Start each row once, unmeasured: byte code is written, files are in the page cache, what fails is out."""
+    """Start each row once, unmeasured: byte code is written, files are in the page cache. Returns what ran,
+    and why the rest did not.
+    """
     good: list[Row] = []
     failed: dict[str, str] = {}
     for row in rows:

@@ -8,6 +8,7 @@ from pathlib import Path
 from bench.stdio.harness import Harness, Row
 
 POLICY = Path(__file__).parent / "policy.yaml"
+CHECKOUT = Path(__file__).parents[2] / "src"
 DIRECT = "direct"
 FLOOR = "C relay"
 GATE = "callgate"
@@ -34,6 +35,8 @@ def gate_command(given: str | None) -> tuple[str, ...] | None:
         return (str(beside),)
     if importlib.util.find_spec("callgate") and importlib.util.find_spec("callgate.__main__"):
         return (sys.executable, "-m", "callgate")
+    if (CHECKOUT / "callgate" / "__main__.py").exists():
+        return ("env", f"PYTHONPATH={CHECKOUT}", sys.executable, "-m", "callgate")
     return None
 
 

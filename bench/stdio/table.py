@@ -75,10 +75,10 @@ def _latency_line(name: str, f: Figures) -> tuple[str, ...]:
 
 
 def _flight_line(name: str, f: Figures) -> tuple[str, ...]:
-    share = "–" if f.throughput_to_floor is None else f"{f.throughput_to_floor:.1%}"
+    share = "-" if f.throughput_to_floor is None else f"{f.throughput_to_floor:.1%}"
     numbers = (_number(f.p50, 0), _number(f.p99, 0), _number(f.cpu, 2), _number(f.pss_kb / 1024, 1))
     return (name, _number(f.calls_per_s, 0), share, *numbers)
 
 
 def _number(value: float | None, digits: int) -> str:
-    return "–" if value is None else f"{value:,.{digits}f}"
+    return "-" if value is None else f"{value:,.{digits}f}"
