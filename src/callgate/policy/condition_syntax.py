@@ -80,6 +80,8 @@ def _operand_help(expected: Operand, node: Node) -> str | None:
         return f"write `[{node.text}]`" if node.text.isalnum() else "put it in brackets"
     if expected == "number" and not node.plain:
         return "write it without quotes"
+    if expected == "true or false":
+        return "write `true` or `false`"
     return "quote it" if expected == "regular expression" else None
 
 

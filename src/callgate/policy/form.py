@@ -47,13 +47,14 @@ def detect_form(root: MapNode, begins_like_json: bool, findings: Findings) -> Fo
     if "version" not in top:
         return _without_version(first, findings)
     key, version = top["version"]
+    only_native = first.keys() == {"native"}
     if not _is_one(version):
-        only_native = first.keys() == {"native"}
         found = "nothing" if is_written_null(version) else _written(version)
         help = "native files have no version: delete it" if only_native else 'write `version: "1"`'
         findings.error("POL031", f"`version` must be `1`, found {found}", version.source, help)
-        return None
-    if first.keys() == {"native"}:
+        if only_native:
+            return None
+    if only_native:
         sign = first["native"]
         findings.error(
             "POL030",

@@ -1,12 +1,12 @@
-"""The hosted JSON form → Document. Little of it is published: anything beyond that is an error, not a guess."""
+"""The hosted JSON form → Document. Little of it is published: all beyond that is an error, not a guess."""
 
 from typing import Literal
 
 from callgate.diagnostics import Source
 from callgate.policy.condition_syntax import read_condition, read_operator
-from callgate.policy.counters import read_unit
 from callgate.policy.findings import Findings
 from callgate.policy.model import Condition, Document, RateLimit, Rule, Tool
+from callgate.policy.named_counters import read_unit
 from callgate.policy.shared import name_is_exact, read_default, read_hide
 from callgate.policy.values import Fields, choice, fields, items, mapping, name, number, path, string
 from callgate.policy.yaml_tree import MapNode, Node, ScalarNode

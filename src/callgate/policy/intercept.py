@@ -8,9 +8,9 @@ from decimal import Decimal
 
 from callgate.decision import Amount
 from callgate.policy.condition_syntax import read_condition, read_operator
-from callgate.policy.counters import Counter, Counters, read_unit
 from callgate.policy.findings import Findings
 from callgate.policy.model import Condition, Count, Document, Path, RateLimit, Rule, StateBound, Tool
+from callgate.policy.named_counters import Counter, Counters, read_unit
 from callgate.policy.shared import name_is_exact, read_default, read_hide
 from callgate.policy.values import (
     Fields,
@@ -220,7 +220,7 @@ def _read_condition(node: Node, counters: Counters, findings: Findings) -> Condi
         return None
     if counter is None:
         return read
-    if operator in ("regex", "contains"):
+    if operator == "regex" or operator == "contains":
         findings.error(
             "POL072",
             f"operator `{operator}` cannot look at a counter",

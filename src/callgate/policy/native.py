@@ -148,7 +148,7 @@ _ACTION_HINTS = {"evaluate": "write `allow`", "block": "write `deny`", "hide": "
 def _read_action(found: Fields, findings: Findings) -> Action:
     if "action" not in found:
         return "allow"
-    return cast(Action, choice(found["action"][1], _ACTIONS, "`action`", findings, _ACTION_HINTS) or "deny")
+    return cast(Action, choice(found["action"][1], _ACTIONS, "`action`", findings, _ACTION_HINTS) or "allow")
 
 
 def _read_when(node: Node, findings: Findings) -> tuple[Condition, ...]:

@@ -142,10 +142,7 @@ def _value(value: Any) -> Any:
 
 def _shortest(value: Decimal) -> Decimal:
     """Drop trailing zeros without rounding, which Decimal.normalize would do beyond 28 digits."""
-    sign, digits, exponent = value.as_tuple()
-    while len(digits) > 1 and digits[-1] == 0 and isinstance(exponent, int):
-        digits, exponent = digits[:-1], exponent + 1
-    return Decimal((sign, digits, exponent))
+    return Decimal(f"{value:f}".rstrip("0"))
 
 
 def _write(data: Any, newline: str) -> str:

@@ -1,4 +1,4 @@
-"""Whether a name pattern says what its author can have meant. What a pattern matches is in `name_patterns`."""
+"""Whether a name pattern is one its author can have meant. What a pattern matches is in `name_patterns`."""
 
 from msgspec import Struct
 

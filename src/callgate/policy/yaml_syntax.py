@@ -13,7 +13,7 @@ _SYNTAX_HELP = (
     ("invalid Unicode character escape", "write the character itself instead of two `\\u` escapes"),
     ("unknown escape character", "in double quotes write a backslash twice, or use single quotes"),
     ("block end", "line the keys up under each other"),
-    ("expected key", "line the keys up under each other"),
+    ("expected key", "line the keys up under each other, and close every quote"),
     ("could not find expected ':'", "a key needs `: ` after it"),
     ("did not find expected ','", "a `[` or `{` is not closed"),
 )

@@ -1,0 +1,115 @@
+"""The reference page of the native form, made from the key tables. `python -m callgate.policy.reference` prints it."""
+
+import sys
+
+from callgate.policy.condition_syntax import OPERANDS
+from callgate.policy.keys import RATE_LIMIT, RULE, TOOL, TOP, VALIDATE, Key
+from callgate.policy.limits import WORDS
+
+_INTRODUCTION = """\
+# Policy reference
+
+A policy is one YAML file. This page lists every key of the native form. `callgate policy check` finds every
+mistake in a file at once; `callgate policy schema` prints a schema for editors.
+
+The file is read as YAML 1.2: `no` and `on` are texts, numbers are exact, and only `true` and `false` are truth
+values. An unknown key, a word that is not one of those listed, and a key given twice are errors. Tags, merge
+keys (`<<`) and more than one document are refused; anchors and aliases work. A file holds at most 1 MiB.
+
+Rule order means nothing: all rules that apply to a call count, and the strictest wins. A condition that cannot
+be evaluated, because its argument is absent or of another type, counts as strictly as it can.
+
+```yaml
+default: deny
+hide: [drop_database]
+tools:
+  search_code:
+    rules: []                      # allowed
+  create_issue:
+    rules:
+      - rate_limit: 5/hour         # a rule without `action` is an allow rule
+  create_refund:
+    rules:
+      - action: deny
+        when: {args.amount: {gt: 500}}
+        reason: "Refunds over 500 need a person."
+      - rate_limit: {max: 2000.00, window: 1d, cost: args.amount, scope: global, per: args.currency}
+  "*":
+    rules:
+      - rate_limit: 60/minute
+```
+"""
+
+_OTHER_FORMS = """\
+## The other forms
+
+Two more forms are read, and mean what they mean to their publisher. A form is told by its keys; a file with keys
+of two forms is refused.
+
+**Intercept files** begin with `version: "1"`. Their rules state what must hold (`conditions`), and their windows
+are those of the calendar, in UTC. Names of tools are exact. A counter belongs to everybody, not to a session. A
+counter with no bound of its own is counted here as well, so that conditions of other rules can look at it.
+
+**Hosted files** are JSON with `"version": "1"` whose tools hold `require`, `deny_if` and `limits`. Little of the form
+is published, and anything beyond that is refused: every limit needs `counter`, `window`, `max` and
+`"scope": "grant"`, and a counter has one limit. A grant is the authenticated identity; over stdio, where there is
+none, it is the session. A `deny_if` without conditions always denies.
+"""
+
+
+def reference() -> str:
+    """Return the page as Markdown."""
+    parts = [
+        _INTRODUCTION,
+        _section("The file", TOP),
+        _section("A tool", TOOL),
+        _section("A rule", RULE),
+        _paths(),
+        _section("A rate limit", RATE_LIMIT),
+        _windows(),
+        _section("`validate`", VALIDATE),
+        _OTHER_FORMS,
+    ]
+    return "\n".join(parts)
+
+
+def _section(title: str, table: tuple[Key, ...]) -> str:
+    return f"## {title}\n\n" + "\n".join(_key(key) for key in table)
+
+
+def _key(key: Key) -> str:
+    default = "required" if key.required else f"if left out: {_default(key.default)}"
+    lines = [f"### `{key.name}`", "", f"{key.type}; {default}", "", key.meaning, ""]
+    return "\n".join([*lines, "```yaml", f"{key.name}: {key.example}", "```", ""])
+
+
+def _default(text: str) -> str:
+    if not text:
+        return "nothing"
+    return text if " " in text or text in ("always", "none") else f"`{text}`"
+
+
+def _paths() -> str:
+    rows = "\n".join(
+        f"| `{operator}` | {operand} | {meaning} |" for operator, (operand, meaning) in OPERANDS.items()
+    )
+    return (
+        "## Paths and operators\n\n"
+        "A path is `args.` and the name of an argument (`args.a.b` goes into objects), or one of `identity`,\n"
+        "`session`, `server` and `tool`.\n\n"
+        f"| operator | compared with | holds if the value is |\n|---|---|---|\n{rows}\n\n"
+        "Regular expressions are RE2: linear in the length of the text, without look-around and back-references.\n"
+    )
+
+
+def _windows() -> str:
+    words = ", ".join(f"`{word}`" for word in WORDS)
+    return (
+        "### Short spellings\n\n"
+        "`10/minute` is `{max: 10, window: 60}`; `10/90s` names a window of its own. "
+        f"The units after the slash are\n{words}.\n"
+    )
+
+
+if __name__ == "__main__":
+    sys.stdout.write(reference())
