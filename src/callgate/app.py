@@ -2,6 +2,7 @@
 
 import os
 import pwd
+import sys
 from collections.abc import Sequence
 from typing import Literal
 
@@ -23,7 +24,7 @@ from callgate.proxy.session import Session
 from callgate.proxy.state import Log
 from callgate.proxy.supervise import Supervisor
 from callgate.proxy.watch import FileWatch
-from callgate.state.open import open_ledger
+from callgate.state.open import default_state_dir, open_ledger
 from callgate.text import escape
 from callgate.transports.keeper import KeeperPipes
 from callgate.transports.outbox import nonblocking_output
@@ -58,12 +59,26 @@ def guard(pipes: KeeperPipes, options: RunOptions, log: Log) -> int:
     policy = with_canary(document, canary)
     uses_store = policy.outlives_process
     ledger = open_ledger(
-        options.state, clock, durable_sessions=options.session is not None, outlives_process=uses_store
+        options.state,
+        clock,
+        state_dir=default_state_dir(os.environ, sys.platform),
+        durable_sessions=options.session is not None,
+        outlives_process=uses_store,
     )
     audit = None if options.audit is None else JsonlAudit(options.audit, sync=options.audit_sync, clock=clock)
     token = os.urandom(8).hex()
-    caller = Caller(options.session or f"stdio-{token}", _identity(), options.server or server_name(options.command))
-    gate = Gate(policy, ledger, audit, caller, clock, arguments_mode=options.audit_arguments, id_prefix=f"{token[:6]}-")
+    caller = Caller(
+        options.session or f"stdio-{token}", _identity(), options.server or server_name(options.command)
+    )
+    gate = Gate(
+        policy,
+        ledger,
+        audit,
+        caller,
+        clock,
+        arguments_mode=options.audit_arguments,
+        id_prefix=f"{token[:6]}-",
+    )
     gate.event("gate_started", None, f"callgate {callgate.__version__}, {_summary(document)}")
     self_test(gate, policy, clock, canary)
 
@@ -107,7 +122,9 @@ def server_name(command: Sequence[str]) -> str:
     return name.rsplit("@", 1)[0] or name
 
 
-_LAUNCHERS = frozenset({"npx", "uvx", "uv", "python", "node", "pipx", "bunx", "deno", "npm", "pnpm", "yarn", "sh", "env"})
+_LAUNCHERS = frozenset(
+    {"npx", "uvx", "uv", "python", "node", "pipx", "bunx", "deno", "npm", "pnpm", "yarn", "sh", "env"}
+)
 
 
 def _identity() -> str:
@@ -137,7 +154,11 @@ def _reload(path: str, canary: str, gate: Gate, log: Log) -> Policy | None:
         log("error", f"policy not reloaded, the old one stays: [{error.code}] {escape(error.message)}")
         if isinstance(error, PolicyError):
             for finding in error.diagnostics:
-                place = f"{finding.source.file}:{finding.source.line}:{finding.source.column}: " if finding.source else ""
+                place = (
+                    f"{finding.source.file}:{finding.source.line}:{finding.source.column}: "
+                    if finding.source
+                    else ""
+                )
                 log("error", f"{escape(place)}[{finding.code}] {escape(finding.message)}")
         gate.event("policy_refused", error.code, error.message)
         return None
@@ -156,10 +177,10 @@ def _banner(options: RunOptions, document: Document, caller: Caller, *, uses_sto
         state = options.state.partition(":")[0]
     else:
         state = "sqlite" if uses_store or options.session is not None else "memory"
-    audit = "off" if options.audit is None else "jsonl" if options.audit_sync == "full" else "jsonl (not synced)"
+    audit = (
+        "off" if options.audit is None else "jsonl" if options.audit_sync == "full" else "jsonl (not synced)"
+    )
     return (
         f"{callgate.__version__}  {_summary(document)}  state {state}  audit {audit}  self-test ok"
         f"  → {escape(caller.server)} via stdio"
     )
-
-

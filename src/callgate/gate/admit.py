@@ -120,7 +120,7 @@ class Gate:
         )
         admission.hidden = decision.hidden
         if decision.effect is not _ALLOW:
-            admission.denial = reason_denial(decision.effect, decision.reasons)
+            admission.denial = reason_denial(decision.reasons)
         elif decision.charges or decision.guards:
             self._reserve(admission, decision)
         if self._audit is None:
@@ -215,7 +215,9 @@ class Gate:
             outcome = self.ledger.reserve(decision.charges, decision.guards)
         except StateError as error:
             self.event("store_failed", error.code, error.message)
-            admission.denial = Denial(code.STORE_UNAVAILABLE, None, f"the limit store cannot answer: {error.message}")
+            admission.denial = Denial(
+                code.STORE_UNAVAILABLE, None, f"the limit store cannot answer: {error.message}"
+            )
             return
         if type(outcome) is Refused:
             admission.denial = limit_denial(outcome, admission.tool)

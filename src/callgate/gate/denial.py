@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from msgspec import Struct
 
 from callgate import denial_codes as code
-from callgate.decision import Effect, Reason
+from callgate.decision import Reason
 from callgate.state.ledger import Refused
 from callgate.text import quote
 
@@ -33,7 +33,7 @@ class Denial(Struct, frozen=True):
         return content
 
 
-def reason_denial(effect: Effect, reasons: Sequence[Reason]) -> Denial:
+def reason_denial(reasons: Sequence[Reason]) -> Denial:
     """The denial for a decision that is not an allow; its first reason is the strictest."""
     if not reasons:
         return Denial(code.INTERNAL, None, "the policy gave no reason")
@@ -46,7 +46,9 @@ def limit_denial(refused: Refused, tool: str) -> Denial:
     wait = None if refused.retry_after is None else max(1, math.ceil(refused.retry_after))
     if refused.guard is not None:
         guard = refused.guard
-        return Denial(code.GUARD_FAILED, guard.rule, guard.reason or f"a counter forbids {quote(tool)} now", wait)
+        return Denial(
+            code.GUARD_FAILED, guard.rule, guard.reason or f"a counter forbids {quote(tool)} now", wait
+        )
     limit = refused.limit
     if limit is None:
         return Denial(code.INTERNAL, None, "the limit store refused without saying why")
@@ -54,11 +56,16 @@ def limit_denial(refused: Refused, tool: str) -> Denial:
         return Denial(
             code.TOO_MANY_COUNTERS,
             limit.rule,
-            limit.reason or f"too many different values are counted apart for {quote(tool)}; reuse an earlier one",
+            limit.reason
+            or f"too many different values are counted apart for {quote(tool)}; reuse an earlier one",
             wait,
         )
     if limit.reason is not None:
         return Denial(code.LIMIT_REACHED, limit.rule, limit.reason, wait)
     if wait is None:
-        return Denial(code.LIMIT_REACHED, limit.rule, f"this call alone exceeds the limit of {limit.text} for {quote(tool)}")
+        return Denial(
+            code.LIMIT_REACHED,
+            limit.rule,
+            f"this call alone exceeds the limit of {limit.text} for {quote(tool)}",
+        )
     return Denial(code.LIMIT_REACHED, limit.rule, f"rate limit {limit.text} reached for {quote(tool)}", wait)

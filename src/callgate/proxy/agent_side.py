@@ -9,6 +9,7 @@ from typing import Any
 from callgate.errors import WireRefusal
 from callgate.gate.admit import Admission
 from callgate.gate.denial import Denial
+from callgate.proxy.denial_content import fitting_content
 from callgate.proxy.pending import Kind, Parked, Pending
 from callgate.proxy.schema_fetch import SchemaFetch
 from callgate.proxy.state import MAX_IN_FLIGHT, RequestId, SessionState
@@ -145,9 +146,22 @@ class AgentSide:
 
     def _deny(self, request_id: RequestId, admission: Admission, *, modern: bool) -> None:
         denial: Denial = admission.denial  # type: ignore[assignment]
+        self.answer_denial(request_id, admission.tool, denial, modern=modern)
+        self._state.log("info", f"deny   {escape(admission.tool)}   {denial.code} {escape(denial.reason)}")
+
+    def answer_denial(self, request_id: RequestId, tool: str, denial: Denial, *, modern: bool) -> None:
+        """Queue the answer to a refused call."""
         state = self._state
-        state.to_agent.append(replies.denial_reply(request_id, denial.text, denial.structured(), modern=modern))
-        state.log("info", f"deny   {escape(admission.tool)}   {denial.code} {escape(denial.reason)}")
+        structured: dict[str, Any] = denial.structured()
+        output_schema = state.catalog.output_schema(tool)
+        content = structured
+        if output_schema is not None:
+            content = fitting_content(output_schema, structured, denial.text) or {}
+        state.to_agent.append(
+            replies.denial_reply(
+                request_id, denial.text, content or structured, modern=modern, has_output_schema=not content
+            )
+        )
 
     def _cannot_track(self, frame: ClientFrame) -> None:
         state = self._state
@@ -158,7 +172,9 @@ class AgentSide:
         state.log("warning", f"refused: {why}")
         state.gate.event("frame_refused", refusal_code, why)
         state.to_agent.append(
-            replies.error_reply(frame.id, INVALID_REQUEST, f"refused by the gate: {why}", {"code": refusal_code})
+            replies.error_reply(
+                frame.id, INVALID_REQUEST, f"refused by the gate: {why}", {"code": refusal_code}
+            )
         )
 
     def _refused(self, refusal: WireRefusal) -> None:

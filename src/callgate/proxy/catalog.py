@@ -7,51 +7,64 @@ from collections.abc import Iterable
 from typing import Any
 
 from callgate.policy.toolschema import ToolSchema
+from callgate.wire.toolslist import ListedTool
 
 MAX_TOOLS = 20_000
 
 
 class Catalog:
-    """Tool names and input schemas, from one complete pass over the pages of tools/list."""
+    """Tool names and schemas, from the pages of tools/list. Schemas are decoded when they are first needed."""
 
     def __init__(self) -> None:
+        self._tools: dict[str, ListedTool | None] = {}
+        self._building: dict[str, ListedTool | None] = {}
         self._schemas: dict[str, ToolSchema | None] = {}
-        self._building: dict[str, ToolSchema | None] = {}
         self.complete = False
         """True while every page has been seen and the server has not announced a change since."""
 
     @property
     def names(self) -> Iterable[str]:
-        """Every tool name seen in the last pass."""
-        return self._schemas.keys()
+        """Every tool name seen."""
+        return self._tools.keys()
 
     def schema(self, tool: str) -> ToolSchema | None:
         """The input schema of `tool`; None if the tool was not listed, or listed without a usable schema."""
-        return self._schemas.get(tool)
+        if tool not in self._tools:
+            return None
+        if tool not in self._schemas:
+            listed = self._tools[tool]
+            raw = None if listed is None else listed.input_schema
+            self._schemas[tool] = ToolSchema(raw) if isinstance(raw, dict) else None
+        return self._schemas[tool]
+
+    def output_schema(self, tool: str) -> Any:
+        """The decoded outputSchema of `tool`, None if it has none."""
+        listed = self._tools.get(tool)
+        return None if listed is None else listed.output_schema
 
     def knows(self, tool: str) -> bool:
         """Whether there is no point in asking the server again."""
-        return self.complete or tool in self._schemas
+        return self.complete or tool in self._tools
 
-    def page(self, tools: Iterable[tuple[str, Any]], *, first: bool, last: bool) -> None:
-        """Take one page: pairs of a tool's name and its decoded inputSchema (None if it has none)."""
+    def page(self, tools: Iterable[ListedTool], *, first: bool, last: bool) -> None:
+        """Take one page of a list whose pages come in order."""
         if first:
             self._building = {}
-        for name, schema in tools:
-            if name in self._building:
-                self._building[name] = None
+        for tool in tools:
+            if tool.name in self._building:
+                self._building[tool.name] = None
             elif len(self._building) < MAX_TOOLS:
-                self._building[name] = ToolSchema(schema) if isinstance(schema, dict) else None
+                self._building[tool.name] = tool
+        # Until the last page is there, a new page is better than an old list for the tools it names.
+        self._tools = self._building if last else {**self._tools, **self._building}
+        self._schemas = {}
         if last:
-            self._schemas = self._building
             self._building = {}
             self.complete = True
-        elif first or self._building:
-            # A partial list is better than an old one for the tools it names.
-            self._schemas = {**self._schemas, **self._building}
 
     def outdated(self) -> None:
         """The server says that its tools changed: ask again before trusting a schema."""
         self.complete = False
-        self._schemas = {}
+        self._tools = {}
         self._building = {}
+        self._schemas = {}

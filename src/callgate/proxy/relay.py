@@ -171,14 +171,18 @@ class Relay:
     def _read_server(self) -> None:
         data = os.read(self._server_out, READ_SIZE)
         if data:
-            self._take(self._server_reader.feed(data), self.session.server_line, self.session.server_oversized)
+            self._take(
+                self._server_reader.feed(data), self.session.server_line, self.session.server_oversized
+            )
         else:
             self._take(self._server_reader.finish(), self.session.server_line, self.session.server_oversized)
             self.server_ended = True
 
     @staticmethod
     def _take(
-        frames: Sequence[bytes | Oversized], line: Callable[[bytes], None], oversized: Callable[[Oversized], None]
+        frames: Sequence[bytes | Oversized],
+        line: Callable[[bytes], None],
+        oversized: Callable[[Oversized], None],
     ) -> None:
         for frame in frames:
             if type(frame) is bytes:

@@ -34,7 +34,9 @@ def with_canary(document: Document, canary: str) -> Policy:
 def refuses(policy: Policy, canary: str) -> bool:
     """Whether `policy` denies the canary, by its own rule: the part of the test that fits a reload."""
     decision = policy.decide(Request(canary, {}))
-    return decision.effect is Effect.DENY and any(reason.code == code.RULE_DENIES for reason in decision.reasons)
+    return decision.effect is Effect.DENY and any(
+        reason.code == code.RULE_DENIES for reason in decision.reasons
+    )
 
 
 def self_test(gate: Gate, policy: Policy, clock: Clock, canary: str) -> None:
@@ -47,7 +49,9 @@ def self_test(gate: Gate, policy: Policy, clock: Clock, canary: str) -> None:
     try:
         for fd in (agent_r, server_r):
             os.set_blocking(fd, False)
-        session = Session(gate, policy, clock, lambda _level, _line: None, token=os.urandom(8).hex(), max_frame=4096)
+        session = Session(
+            gate, policy, clock, lambda _level, _line: None, token=os.urandom(8).hex(), max_frame=4096
+        )
         relay = Relay(
             session,
             clock,
@@ -58,7 +62,12 @@ def self_test(gate: Gate, policy: Policy, clock: Clock, canary: str) -> None:
             max_agent_frame=4096,
             max_server_frame=4096,
         )
-        call = {"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": {"name": canary, "arguments": {}}}
+        call = {
+            "jsonrpc": "2.0",
+            "id": 1,
+            "method": "tools/call",
+            "params": {"name": canary, "arguments": {}},
+        }
         os.write(agent_w, msgspec.json.encode(call) + b"\n")
         relay.turn(0)
         session.commit()
@@ -78,7 +87,11 @@ def _is_denial(answer: bytes) -> bool:
     try:
         message = msgspec.json.decode(answer)
         result = message["result"]
-        return message["id"] == 1 and result["isError"] is True and result["structuredContent"]["reason"] == _REASON
+        return (
+            message["id"] == 1
+            and result["isError"] is True
+            and result["structuredContent"]["reason"] == _REASON
+        )
     except (msgspec.DecodeError, KeyError, TypeError):
         return False
 
@@ -88,5 +101,3 @@ def _read(fd: int) -> bytes:
         return os.read(fd, 65536)
     except BlockingIOError:
         return b""
-
-

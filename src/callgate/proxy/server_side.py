@@ -3,9 +3,10 @@
 On the way outcomes are settled and the catalog learns. The server is hostile; no I/O happens here.
 """
 
+from callgate.audit.record import Status
 from callgate.proxy.pending import Kind, Pending
 from callgate.proxy.schema_fetch import SchemaFetch
-from callgate.proxy.state import MAX_IN_FLIGHT, RequestId, SessionState
+from callgate.proxy.state import MAX_IN_FLIGHT, SessionState
 from callgate.text import quote
 from callgate.wire import replies, toolslist
 from callgate.wire.framing import Oversized
@@ -28,8 +29,8 @@ class ServerSide:
         frame = read_server_frame(line)
         state = self._state
         if frame.kind == "response":
-            request_id: RequestId = frame.id  # type: ignore[assignment]
-            pending = state.pending.pop(request_id, None)
+            request_id = frame.id
+            pending = None if request_id is None else state.pending.pop(request_id, None)
             if pending is None:
                 if self.fetch.owns(request_id):
                     self.fetch.answered(frame)
@@ -79,7 +80,7 @@ class ServerSide:
 
     def page(self, tools: list[toolslist.ListedTool], first: bool, last: bool) -> None:
         """Let the catalog learn one page of the server's tools."""
-        self._state.catalog.page(((tool.name, tool.input_schema) for tool in tools), first=first, last=last)
+        self._state.catalog.page(tools, first=first, last=last)
 
     def _called(self, frame: ServerFrame, pending: Pending) -> None:
         admission = pending.admission
@@ -87,6 +88,7 @@ class ServerSide:
             return
         size = len(frame.forward)
         task = None
+        status: Status
         if frame.result is None:
             status = "rpc_error"
         elif pending.modern and (kind := result_type(frame.result)) not in (None, "complete"):
@@ -113,18 +115,24 @@ class ServerSide:
         if not hides:
             return frame.forward
         result = toolslist.without(listed, state.policy.hides, private=pending.modern, max_ttl_ms=TTL_MS)
-        return replies.result_reply(frame.id, result)
+        return replies.result_reply(frame.id, result)  # type: ignore[arg-type]
 
     def _garbage(self, frame: ServerFrame) -> None:
+        """A line that is no message: the agent's to complain of, unless it could be read as an answer after all."""
         state = self._state
-        line = frame.forward
-        if b"\r" in line:
-            # Passed on, its carriage returns would let it stand for several frames.
-            shown = quote(line[:200].decode("utf-8", "replace"))
-            state.log("warning", f"the server wrote a line that is no message, not passed on: {shown}")
-            state.gate.event("frame_refused", "WIR055", "a line from the server is no message and holds a carriage return")
+        if frame.passable:
+            state.to_agent.append(frame.forward)
             return
-        state.to_agent.append(line)
+        shown = quote(frame.forward[:200].decode("utf-8", "replace"), 200)
+        state.log("warning", f"the server wrote a line that is no valid message, not passed on: {shown}")
+        state.gate.event("frame_refused", "WIR055", "a line from the server is no valid message")
+        pending = None if frame.id is None else state.pending.pop(frame.id, None)
+        if pending is None:
+            return
+        if pending.admission is not None:
+            state.gate.settle(pending.admission, "unknown", size=len(frame.forward))
+        text = "the server's answer is no valid message"
+        state.to_agent.append(replies.error_reply(frame.id, SERVER_ERROR, text, {"code": "WIR055"}))
 
 
 def _renamed(answer: bytes, pending: Pending) -> bytes:

@@ -25,11 +25,15 @@ class Session:
     """`token` is unguessable text for the ids and names that the gate itself makes up; `max_frame` is the most bytes
     that a frame of the agent may have."""
 
-    def __init__(self, gate: Gate, policy: Policy, clock: Clock, log: Log, *, token: str, max_frame: int) -> None:
+    def __init__(
+        self, gate: Gate, policy: Policy, clock: Clock, log: Log, *, token: str, max_frame: int
+    ) -> None:
         self._state = state = SessionState(gate, policy, log)
         self._agent = AgentSide(state, f"unknown-{token}-", max_frame)
         self._server = ServerSide(state)
-        self._fetch = SchemaFetch(f"callgate-{token}", clock, state.to_server.append, self._server.page, self._release)
+        self._fetch = SchemaFetch(
+            f"callgate-{token}", clock, state.to_server.append, self._server.page, self._release
+        )
         self._agent.fetch = self._server.fetch = self._fetch
         self._audit_failed = False
         self._sent = state.held
@@ -137,15 +141,18 @@ class Session:
     def _refuse_held(self, error: AuditError) -> None:
         state = self._state
         if not self._audit_failed:
-            state.log("error", f"[{error.code}] {error.message}; no call is forwarded until the audit can be written")
+            state.log(
+                "error",
+                f"[{error.code}] {error.message}; no call is forwarded until the audit can be written",
+            )
         self._audit_failed = True
-        denial = Denial(code.AUDIT_UNAVAILABLE, None, "the audit cannot be written, and nothing is forwarded unrecorded")
+        denial = Denial(
+            code.AUDIT_UNAVAILABLE, None, "the audit cannot be written, and nothing is forwarded unrecorded"
+        )
         for place, request_id, pending in reversed(state.held):
             del state.to_server[place]
             state.pending.pop(request_id, None)
             if pending.admission is not None:
                 state.gate.refuse(pending.admission, denial)
-            state.to_agent.append(
-                replies.denial_reply(request_id, denial.text, denial.structured(), modern=pending.modern)
-            )
+                self._agent.answer_denial(request_id, pending.admission.tool, denial, modern=pending.modern)
         state.held.clear()

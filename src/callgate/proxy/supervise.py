@@ -1,8 +1,8 @@
 """Run a relay until agent or server end, and end the rest in order.
 
-    agent ends its input   the server gets what is under way, then end of file, then a grace, then signals
-    nobody reads answers   the same without waiting for open calls
-    server ends            what it wrote is passed on, open requests are answered, its status is ours
+agent ends its input   the server gets what is under way, then end of file, then a grace, then signals
+nobody reads answers   the same without waiting for open calls
+server ends            what it wrote is passed on, open requests are answered, its status is ours
 """
 
 import os
@@ -54,7 +54,11 @@ class Supervisor:
     def _agent_ended(self) -> None:
         relay = self._relay
         relay.close_server_input()
-        if self._leave_at_ns is None and relay.server_closed and (relay.agent_gone or not relay.session.unanswered):
+        if (
+            self._leave_at_ns is None
+            and relay.server_closed
+            and (relay.agent_gone or not relay.session.unanswered)
+        ):
             self._leave_soon()
 
     def _leave_soon(self) -> None:

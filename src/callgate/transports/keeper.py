@@ -175,4 +175,3 @@ class _Keeper:
     def _tell(self, line: bytes) -> None:
         with contextlib.suppress(OSError):
             os.write(self._report, line + b"\n")
-

@@ -15,7 +15,7 @@ def _prctl(option: int, value: int) -> bool:
         return False
     import ctypes
 
-    return ctypes.CDLL(None, use_errno=True).prctl(option, value, 0, 0, 0) == 0
+    return bool(ctypes.CDLL(None).prctl(option, value, 0, 0, 0) == 0)
 
 
 def become_subreaper() -> bool:

@@ -42,7 +42,9 @@ class ServerProcess:
         while self.pid is None:
             data = os.read(self.report, 4096)
             if not data:
-                raise UpstreamError("UPS001", f"cannot start {quote(self._command[0])}: the keeper process ended")
+                raise UpstreamError(
+                    "UPS001", f"cannot start {quote(self._command[0])}: the keeper process ended"
+                )
             self._buffer += data
             line, newline, rest = self._buffer.partition(b"\n")
             if newline:

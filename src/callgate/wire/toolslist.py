@@ -1,7 +1,7 @@
 """A tools/list result, tool by tool: read for the catalog, written again without hidden tools.
 
-Everything that is not removed keeps its bytes: unknown fields, order, number spellings, broken schemas. A tool
-whose name cannot be read for certain might be a hidden one, and goes as soon as anything is hidden.
+Everything that is not removed keeps its bytes: unknown fields, order, number spellings, broken schemas. A
+tool whose name cannot be read for certain might be a hidden one, and goes as soon as anything is hidden.
 """
 
 from collections.abc import Callable
@@ -30,6 +30,11 @@ class ListedTool(Struct, frozen=True):
     def input_schema(self) -> Any:
         """The decoded inputSchema, None if absent or unreadable."""
         return None if self.raw_input_schema is None else _decoded(self.raw_input_schema)
+
+    @property
+    def output_schema(self) -> Any:
+        """The decoded outputSchema, None if absent or unreadable."""
+        return None if self.raw_output_schema is None else _decoded(self.raw_output_schema)
 
     @property
     def has_output_schema(self) -> bool:
@@ -77,10 +82,15 @@ def without(
     if private:
         members["cacheScope"] = "private"
         if max_ttl_ms is not None:
-            ttl = _decoded(listed.members["ttlMs"]) if "ttlMs" in listed.members else None
-            if type(ttl) not in (int, float) or not 0 <= ttl <= max_ttl_ms:
-                members["ttlMs"] = max_ttl_ms
+            members["ttlMs"] = _bounded(listed.members.get("ttlMs"), max_ttl_ms)
     return escape_line_ends(_encode(members))
+
+
+def _bounded(ttl: Raw | None, most: int) -> Raw | int:
+    if ttl is None:
+        return most
+    value = _decoded(ttl)
+    return ttl if type(value) in (int, float) and 0 <= value <= most else most
 
 
 def _entry(raw: Raw) -> ListedTool | None:
