@@ -38,7 +38,6 @@ enum { READ_SIZE = 64 * 1024, MAX_PHASES = 16, SLOTS = 4096, SNIPPET = 400 };
 
 static const char *era_meta = "", *stderr_path = "/dev/null";
 static int modern, count_refusals, to_gate = -1, from_gate = -1, timeout_seconds = 20;
-static pid_t gate;
 
 static uint64_t now_ns(void) {
     struct timespec t;
@@ -76,8 +75,7 @@ static void fail(int status, const char *format, ...) {
 static void start(char **command) {
     int in[2], out[2];
     if (pipe2(in, O_CLOEXEC) || pipe2(out, O_CLOEXEC)) fail(1, "cannot make a pipe");
-    gate = vfork();
-    if (gate == 0) {
+    if (vfork() == 0) {
         int err = open(stderr_path, O_WRONLY | O_CREAT | O_APPEND, 0600);
         signal(SIGPIPE, SIG_DFL);
         dup2(in[0], 0);
@@ -157,11 +155,7 @@ static int receive(void) {
         in_len -= in_start;
         searched -= in_start;
         in_start = 0;
-        if (in_cap - in_len < READ_SIZE) {
-            in_cap *= 2;
-            in = realloc(in, in_cap);
-            if (!in) fail(1, "out of memory");
-        }
+        if (in_cap - in_len < READ_SIZE && !(in = realloc(in, in_cap *= 2))) fail(1, "out of memory");
     }
     ssize_t n = read(from_gate, in + in_len, READ_SIZE);
     if (n < 0 && (errno == EAGAIN || errno == EINTR)) return 0;
