@@ -12,7 +12,7 @@ from callgate.wire.compact import escape_line_ends
 from callgate.wire.envelope import RequestId
 
 DENIAL_META = "callgate/denial"
-"""Where a denial's structured form stands in `_meta` when `structuredContent` belongs to the tool's outputSchema."""
+"""The `_meta` key of a denial's structured form where `structuredContent` belongs to an outputSchema."""
 
 # Decimals are written digit for digit, as numbers.
 _encode = msgspec.json.Encoder(decimal_format="number").encode

@@ -1,8 +1,8 @@
 """What a server sends: read only as far as the gate must know, and passed on as the bytes it was.
 
-The server is hostile too: reading never raises. What is not a JSON-RPC message, or is one in two ways at once,
-is garbage; where its bytes could stand for several messages, or hide an answer from the gate, it must not be
-passed on (`passable` is False).
+The server is hostile too: reading never raises. What is not a JSON-RPC message, or is one in two ways at
+once, is garbage; where its bytes could stand for several messages, or for an answer to nobody knows what, it
+must not be passed on (`passable` is False).
 """
 
 from typing import Any, Literal
@@ -19,7 +19,8 @@ class ServerFrame(Struct, frozen=True, gc=False):
 
     For a response exactly one of `result` and `has_error` is set; `error_code` is None if the server gave
     none that is an integer. A response whose id is null (the server could not read a frame) has the id None.
-    For garbage, `id` is the id that its reader may take it to answer, if that can be told.
+    For garbage, `id` is the request that a more lenient reader may take it to answer (NaN in a result, bad
+    UTF-8): it may be passed on only where an answer to that request needs no look inside.
     """
 
     kind: Literal["request", "notification", "response", "garbage"]
@@ -33,7 +34,7 @@ class ServerFrame(Struct, frozen=True, gc=False):
 
 
 class _Members(Struct, gc=False):
-    id: RequestId | None | UnsetType = UNSET
+    id: RequestId | UnsetType | None = UNSET
     method: str | UnsetType = UNSET
     result: Raw | UnsetType = UNSET
     error: Raw | UnsetType = UNSET
@@ -92,7 +93,7 @@ def is_tool_error(result: Raw) -> bool:
 
 
 def result_type(result: Raw) -> str | None:
-    """`resultType` as the server spelled it ("complete", "input_required", "task", …), None if it has none."""
+    """`resultType` as the server wrote it ("complete", "input_required", "task", …), None if absent."""
     kind = _peek(result).result_type
     return kind if type(kind) is str else None
 
@@ -120,7 +121,13 @@ def _code(error: Raw) -> int | None:
 
 def _garbage(line: bytes) -> ServerFrame:
     envelope = scan(line)
-    # A reader more lenient than this one may take it for an answer (`"id": 1.0`, NaN in a result), which would
-    # then reach the agent unfiltered and unsettled. Text that is no message at all is the agent's to complain of.
-    passable = b"\r" not in line and not line.lstrip(b" \t\xef\xbb\xbf").startswith((b"{", b"["))
-    return ServerFrame("garbage", line, envelope.id, envelope.method, passable=passable)
+    if b"\r" in line:
+        passable = False
+    elif line.lstrip(b" \t\xef\xbb\xbf").startswith((b"{", b"[")):
+        # `"id": 1.0`, two ids, a batch: some client takes it for an answer that the gate cannot match.
+        passable = envelope.kind in ("request", "notification") or envelope.id is not None
+        passable = passable and envelope.kind != "unknown"
+    else:
+        passable = True
+    answered = envelope.id if envelope.kind == "response" else None
+    return ServerFrame("garbage", line, answered, envelope.method, passable=passable)
