@@ -53,7 +53,7 @@ def _human(diagnostic: Diagnostic, color: bool) -> str:
     source = diagnostic.source
     margin = " " * (len(str(source.line)) + 1) if source else " "
     if source is not None:
-        lines.append(f"{margin[:-1]}{paint('-->', 'dim', on=color)} {_place(source)}")
+        lines.append(f"{margin}{paint('-->', 'dim', on=color)} {_place(source)}")
     if source is not None and diagnostic.line_text is not None:
         shown, before, under = _excerpt(diagnostic.line_text, source)
         bar = paint("|", "dim", on=color)

@@ -4,6 +4,7 @@ from typing import Any, Literal
 
 from callgate.policy.findings import Findings, did_you_mean
 from callgate.policy.model import OPERATORS, Condition, Operator, Path
+from callgate.policy.scalars import resolve
 from callgate.policy.values import describe, is_written_null, number, plain
 from callgate.policy.yaml_tree import ListNode, Node, ScalarNode
 from callgate.text import quote
@@ -78,7 +79,7 @@ def _operand_help(expected: Operand, node: Node) -> str | None:
         return None
     if expected == "list":
         return f"write `[{node.text}]`" if node.text.isalnum() else "put it in brackets"
-    if expected == "number" and not node.plain:
+    if expected == "number" and not node.plain and resolve(node.text)[0] == "number":
         return "write it without quotes"
     if expected == "true or false":
         return "write `true` or `false`"

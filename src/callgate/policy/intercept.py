@@ -4,6 +4,7 @@ A rule states what must hold. Windows are of the calendar, in UTC, and counters 
 original keeps one store for all sessions. A counter without a bound of its own is counted here and not there.
 """
 
+import re
 from decimal import Decimal
 
 from callgate.decision import Amount
@@ -30,6 +31,8 @@ _TOP = ("version", "description", "default", "hide", "tools")
 _RULE = ("name", "action", "conditions", "on_deny", "rate_limit", "state")
 _CONDITION = ("path", "op", "value")
 _STATE = ("counter", "window", "increment", "increment_from")
+
+_SHORT = re.compile(r"\+?(0*[1-9][0-9]{0,17})/(.*)")
 
 _FOREIGN = {
     "when": "that is a key of the native form; write `conditions`",
@@ -113,9 +116,13 @@ def _entry(rule: MapNode, key: str) -> tuple[ScalarNode, Node] | None:
 def _declare(rule: MapNode, tool: str, counters: Counters, findings: Findings) -> None:
     """Make the rule's counter known before any rule is read: rules may refer to each other's counters."""
     short, state = _entry(rule, "rate_limit"), _entry(rule, "state")
-    if short is not None and state is None and isinstance(short[1], ScalarNode):
+    if short is not None and isinstance(short[1], ScalarNode):
+        # A rule that is wrong by itself would only be called a duplicate on top of that.
         _, _, unit = short[1].text.partition("/")
-        if unit in ("minute", "hour", "day"):
+        action = _entry(rule, "action")
+        denies = action is not None and isinstance(action[1], ScalarNode) and action[1].text == "deny"
+        alone = state is None and _entry(rule, "conditions") is None and not denies
+        if alone and unit in ("minute", "hour", "day") and _SHORT.fullmatch(short[1].text):
             counters.declare(Counter(tool, f"_rate_{unit}", read_unit(unit)), short[1].source, findings)
     if state is None or not isinstance(state[1], MapNode):
         return
@@ -233,9 +240,9 @@ def _read_condition(node: Node, counters: Counters, findings: Findings) -> Condi
 
 def _read_short(node: Node, tool: str, findings: Findings) -> tuple[RateLimit, ...]:
     text = node.text if isinstance(node, ScalarNode) else ""
-    count, slash, unit = text.partition("/")
-    digits = count.removeprefix("+")
-    if not slash or not digits.isascii() or not digits.isdigit() or len(digits) > 18 or int(digits) == 0:
+    found = _SHORT.fullmatch(text)
+    unit = found[2] if found else ""
+    if found is None:
         findings.error(
             "POL050",
             f"{quote(text)} is not a rate limit of this form",
@@ -252,7 +259,7 @@ def _read_short(node: Node, tool: str, findings: Findings) -> tuple[RateLimit, .
         )
         return ()
     counter = Counter(tool, f"_rate_{unit}", read_unit(unit))
-    return (RateLimit(int(digits), counter.window, node.source, scope="global", counter=counter.key),)
+    return (RateLimit(int(found[1]), counter.window, node.source, scope="global", counter=counter.key),)
 
 
 def _read_state(

@@ -12,6 +12,7 @@ from callgate.diagnostics import Source
 from callgate.policy.findings import Findings, closest, did_you_mean, one_of
 from callgate.policy.model import Path
 from callgate.policy.pattern_syntax import pattern_problem
+from callgate.policy.scalars import resolve
 from callgate.policy.yaml_tree import ListNode, MapNode, Node, ScalarNode
 from callgate.text import quote
 
@@ -124,7 +125,7 @@ def number(node: Node, what: str, findings: Findings) -> int | Decimal | None:
                 "write plain digits",
             )
             return None
-    quoted = isinstance(node, ScalarNode) and not node.plain
+    quoted = isinstance(node, ScalarNode) and not node.plain and resolve(node.text or "-")[0] == "number"
     wrong_type(node, "a number", what, findings, "write it without quotes" if quoted else None)
     return None
 

@@ -99,7 +99,7 @@ def _warn_of_rules(tool: Tool, document: Document, findings: Findings) -> None:
         if rule.action == "allow" and not _can_deny(rule):
             if rule.reason is not None:
                 findings.warning(
-                    "POL112", "the reason is never shown: nothing in this rule refuses a call", rule.source
+                    "POL111", "the reason is never shown: nothing in this rule refuses a call", rule.source
                 )
             if tool.pattern == "*" and document.default == "deny" and document.form == "native":
                 findings.warning(
