@@ -1,4 +1,4 @@
-"""From a state URL to a ledger. The only module that knows every store by name; it loads none it does not open."""
+"""From a state URL to a ledger. The only module that knows every store; it loads none that it does not open."""
 
 from collections.abc import Mapping
 from typing import Literal
@@ -35,8 +35,8 @@ def open_ledger(
     With SQLite, counters of the scope `session` are in memory unless `durable_sessions` (sessions that the
     operator named, so that they mean the same after a restart). The file is opened at once if
     `outlives_process` says that a limit needs it, or for `durable_sessions`; else with the first charge that
-    does, as a reloaded policy may bring one. `memory://` keeps every scope in memory. StateError if the URL is
-    not understood or the file cannot be used.
+    does, as a reloaded policy may bring one. `memory://` keeps every scope in memory. StateError if the URL
+    is not understood or the file cannot be used.
     """
     if url is not None and _is_memory(url):
         return MemoryLedger(clock)

@@ -45,6 +45,7 @@ class SqliteLedger:
         busy_timeout_ms: int = 2_000,
     ) -> None:
         self._clock = clock
+        self._boot = clock.boot_id() or ""
         self._file = SqliteFile(path, synchronous=synchronous, busy_timeout_ms=busy_timeout_ms)
         self._until_prune = 0
 
@@ -55,11 +56,11 @@ class SqliteLedger:
 
     def open(self) -> None:
         """Open the file now, to find out early whether it can be used. StateError if it cannot."""
-        self._file.transact(lambda db: sqlite_time.read(db, self._clock), durable=False)
+        self._file.transact(lambda db: sqlite_time.read(db, self._clock, self._boot), durable=False)
 
     def reserve(self, charges: Sequence[Charge], guards: Sequence[Guard] = ()) -> Reserved | Refused:
         def work(db: Connection) -> Reserved | Refused:
-            now = sqlite_time.read(db, self._clock)
+            now = sqlite_time.read(db, self._clock, self._boot)
             counters = CounterTable(db)
             admitted = admit(counters, charges, guards, now)
             if isinstance(admitted, Refused):
@@ -85,7 +86,7 @@ class SqliteLedger:
         """Why `reserve` would refuse now; None if it would not. Spends nothing."""
 
         def work(db: Connection) -> Refused | None:
-            admitted = admit(CounterTable(db), charges, guards, sqlite_time.read(db, self._clock))
+            admitted = admit(CounterTable(db), charges, guards, sqlite_time.read(db, self._clock, self._boot))
             return admitted if isinstance(admitted, Refused) else None
 
         return self._file.transact(work, durable=False)
@@ -98,7 +99,7 @@ class SqliteLedger:
             found = db.execute("SELECT spent FROM reservation WHERE id = ?", (reservation,)).fetchone()
             if found is None:
                 return
-            now = sqlite_time.read(db, self._clock)
+            now = sqlite_time.read(db, self._clock, self._boot)
             for counter, tick, amount in _parse(found[0]):
                 row = load(db, "id", counter, now)
                 if row is not None:
@@ -110,7 +111,7 @@ class SqliteLedger:
 
     def used(self, key: str, window: Window) -> tuple[Amount, float]:
         def work(db: Connection) -> tuple[Amount, float]:
-            now = sqlite_time.read(db, self._clock)
+            now = sqlite_time.read(db, self._clock, self._boot)
             row = CounterTable(db).find(storable_key(key), window, now)
             return (0, 0.0) if row is None else (row.total, seconds(row.until_empty_ns(now)))
 

@@ -63,7 +63,8 @@ class SqliteFile:
             db.execute("BEGIN IMMEDIATE")
             result = work(db)
             db.execute("COMMIT")
-            self._check_still_there()
+            if durable:
+                self._check_still_there()
         except sqlite3.Error as error:
             failure = self._failure(error)
             self._abandon(keep=failure.code in ("STA008", "STA009"))
@@ -193,6 +194,7 @@ class SqliteFile:
             raise ValueError("the tables are not the ones callgate creates")
 
     def _use_wal(self, db: sqlite3.Connection) -> None:
+        db.execute("PRAGMA page_size=1024")  # Of a new file: a charge touches few bytes of several pages.
         (mode,) = db.execute("PRAGMA journal_mode=WAL").fetchone()
         if mode != "wal":
             raise StateError(

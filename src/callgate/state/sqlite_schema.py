@@ -19,5 +19,6 @@ SCHEMA = (
     "CREATE TABLE entry (counter INTEGER NOT NULL, tick INTEGER NOT NULL, amount TEXT NOT NULL, "
     "PRIMARY KEY (counter, tick)) WITHOUT ROWID",
     # Unsettled ones only, so the table stays small. `spent` is one `counter tick amount` to a line.
-    "CREATE TABLE reservation (id TEXT PRIMARY KEY, expires INTEGER NOT NULL, spent TEXT NOT NULL) WITHOUT ROWID",
+    "CREATE TABLE reservation (id TEXT PRIMARY KEY, expires INTEGER NOT NULL, spent TEXT NOT NULL) "
+    "WITHOUT ROWID",
 )

@@ -74,14 +74,13 @@ def _since_last_boot(last: Anchor, uptime_ns: int, wall_ns: int) -> int:
     return uptime_ns
 
 
-def read(db: Connection, clock: Clock) -> Now:
+def read(db: Connection, clock: Clock, boot: str) -> Now:
     """Store time now; to be called inside a write transaction. ValueError if a stored anchor is odd."""
     anchors = [Anchor(*row) for row in db.execute("SELECT boot, monotonic, store, wall, calendar FROM boot")]
     for anchor in anchors:
         numbers = (anchor.monotonic_ns, anchor.store_ns, anchor.wall_ns, anchor.calendar_ns)
         if type(anchor.boot) is not str or not all(type(number) is int for number in numbers):
             raise ValueError("a clock reading is not a number")
-    boot = clock.boot_id() or ""
     now = advance(anchors, boot, clock.monotonic_ns(), clock.wall_ns())
     known = next((anchor for anchor in anchors if anchor.boot == boot), None)
     if known is None or not 0 <= now.monotonic_ns - known.monotonic_ns < _ANCHOR_EVERY_NS:
