@@ -16,7 +16,8 @@ def placement_tables(placement: Placement) -> Iterator[str]:
     """One table for each phase."""
     cores = "one core" if placement.cpus.isdigit() else f"cores {placement.cpus}"
     for index, phase in enumerate(placement.phases):
-        yield f"\n### {cores}, frames of {phase.frame_bytes:,} B, {phase.flight} in flight\n"
+        frame = max(runs[0].phases[index].frame for runs in placement.runs.values())
+        yield f"\n### {cores}, frames of {frame:,} B, {phase.flight} in flight\n"
         figures = {name: placement.figures(name, index) for name in placement.runs}
         if phase.flight == 1:
             yield markdown(PHASE_HEAD, [_latency_line(name, f) for name, f in figures.items()])
