@@ -139,8 +139,10 @@ def test_a_line_torn_by_another_writer_is_repaired_by_a_running_one(tmp_path: Pa
     with path.open("ab") as other:
         other.write(b'{"kind":"decision","id":"hal')
     audit.append([decision("b")])
+    open_audit(path).append([decision("c")])
+    audit.append([decision("d")])
     report = read_back(path)
-    assert (report.intact, report.repairs, report.decisions) == (True, 1, 2)
+    assert (report.intact, report.repairs, report.decisions) == (True, 1, 4)
 
 
 def test_two_writers_share_one_chain(tmp_path: Path) -> None:

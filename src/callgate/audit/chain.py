@@ -52,11 +52,10 @@ def seal(objects: Iterable[bytes], seq: int, tail: bytes, sha256: Sha256) -> tup
     parts = []
     for encoded in objects:
         seq += 1
-        covered = tail + encoded[:-1] + b',"seq":%d,"hash":"' % seq
-        parts.append(covered)
-        tail = sha256(covered).hexdigest().encode() + CLOSE
-    parts.append(tail)
-    parts[0] = parts[0][TAIL:]  # in the file already
+        line = encoded[:-1] + b',"seq":%d,"hash":"' % seq
+        tail = sha256(tail + line).hexdigest().encode() + CLOSE
+        parts.append(line)
+        parts.append(tail)
     return b"".join(parts), seq, tail
 
 
@@ -72,7 +71,7 @@ def place(line: bytes) -> Link | None:
     # `seq` is at most 20 digits long, so a huge line is not searched from end to end.
     seq_at = line.rfind(_SEQ, max(0, hash_at - len(_SEQ) - 20), hash_at)
     digits = line[seq_at + len(_SEQ) : hash_at] if seq_at >= 0 else b""
-    if not digits.isdigit() or digits.startswith(b"0"):
+    if not digits.isdigit():
         return None
     return Link(int(digits), tail)
 

@@ -79,13 +79,11 @@ class JsonlAudit:
         self._identity: tuple[int, int] | None = None
         self._replaced = False
         self._check_at = 0
-        self._size = _NONE
-        self._known_size = 0
-        self._seq = self._seq_checked = 0
-        self._tail = ORIGIN
+        self._seq_checked = 0
+        # Size of the file, number and tail of its last line: replaced as a whole, so always of one moment.
+        self._end = (_NONE, 0, ORIGIN)
         self._owed: list[EventRecord] = []
-        with self._mutex:
-            self._append(())
+        self._append(())
 
     @property
     def path(self) -> str:
@@ -94,7 +92,7 @@ class JsonlAudit:
     @property
     def head(self) -> str:
         """The hash of the last record that this process wrote or saw."""
-        return self._tail[:DIGITS].decode()
+        return self._end[2][:DIGITS].decode()
 
     def append(self, records: Sequence[Record]) -> None:
         """Write all of `records` or none, in this order, with nothing between them.
@@ -106,8 +104,7 @@ class JsonlAudit:
         if self._generation != _generation:
             self._after_fork()
         if records:
-            with self._mutex:
-                self._append(records)
+            self._append(records)
 
     def close(self) -> None:
         """Close the file; nothing is written."""
@@ -117,44 +114,44 @@ class JsonlAudit:
             self._check_at = 0
 
     def _append(self, records: Sequence[Record]) -> None:
-        objects = [encode(record) for record in records]
-        now = self._monotonic_ns()
-        if now >= self._check_at:
-            self._check_path(now)
-        fd = self._fd
-        try:
-            flock(fd, LOCK)
-        except BlockingIOError:
-            wait_for_lock(fd, self._path, self._patience)
-        except OSError as error:
-            raise self._cannot_write(error) from error
-        try:
-            size = lseek(fd, 0, SEEK_END)
-            if size != self._size:
-                objects[:0], size = self._catch_up(size)
-                if not objects:
-                    return
-            lines, seq, tail = seal(objects, self._seq, self._tail, self._sha256)
-            self._size = _NONE
+        objects = [*map(encode, records)]
+        with self._mutex:
+            now = self._monotonic_ns()
+            if now >= self._check_at:
+                self._check_path(now)
+            fd = self._fd
             try:
-                length = write(fd, lines)
-                if length != len(lines):
-                    length = self._write_rest(lines, length)
-                if self._full_sync:
-                    self._sync(size)
-            except BaseException:
-                # Should this fail as well, the next append finds what is left behind and repairs it.
-                os.ftruncate(fd, size)
-                raise
-            self._seq = seq
-            self._tail = tail
-            self._size = self._known_size = size + length
-            if self._owed:
-                self._owed.clear()
-        except OSError as error:
-            raise self._cannot_write(error) from error
-        finally:
-            flock(fd, LOCK_UN)
+                try:
+                    flock(fd, LOCK)
+                except BlockingIOError:
+                    wait_for_lock(fd, self._path, self._patience)
+                known_size, seq, tail = self._end
+                size = lseek(fd, 0, SEEK_END)
+                behind = size != known_size
+                if behind:
+                    first, size, seq, tail = self._catch_up(size)
+                    objects[:0] = first
+                    if not objects:
+                        return
+                lines, seq, tail = seal(objects, seq, tail, self._sha256)
+                try:
+                    length = write(fd, lines)
+                    if length != len(lines):
+                        length = self._write_rest(lines, length)
+                    if self._full_sync:
+                        self._sync(size)
+                except BaseException:
+                    # Should this fail as well, the next append finds what is left behind and repairs it.
+                    os.ftruncate(fd, size)
+                    raise
+                self._end = (size + length, seq, tail)
+                if behind:
+                    self._owed.clear()
+                    self._replaced = False
+            except OSError as error:
+                raise self._cannot_write(error) from error
+            finally:
+                flock(fd, LOCK_UN)
 
     def _write_rest(self, lines: bytes, written: int) -> int:
         view = memoryview(lines)
@@ -167,12 +164,15 @@ class JsonlAudit:
         if size_before == 0:
             sync_directory(self._path)
 
-    def _catch_up(self, size: int) -> tuple[list[bytes], int]:
+    def _catch_up(self, size: int) -> tuple[list[bytes], int, int, bytes]:
         """Take the place at the end of a file that is not as remembered.
 
-        Returns what is to be written before anything else, and the size of the file now.
+        Returns what is to be written before anything else, the size of the file now, and the number and tail
+        of its last line.
         """
-        lead: list[Record] = []
+        known_size, known_seq, known_tail = self._end
+        previous = known_tail[:DIGITS].decode() if known_seq else None
+        link = None
         if size:
             end = read_end(self._fd, size, self._path)
             if end.fragment_size:
@@ -180,23 +180,20 @@ class JsonlAudit:
                 os.ftruncate(self._fd, end.whole_size)
                 size = end.whole_size
                 self._owe("torn_line_removed", size=end.fragment_size, sha256=end.fragment_sha256)
+            link = end.link
         mode = tighten(self._fd)
-        if mode is not None and size:
+        if link is None:
+            start = encode(ChainStart(FORMAT, self._timestamp(), previous))
+            return [start, *map(encode, self._owed)], 0, 0, ORIGIN
+        if mode is not None:
             self._owe("mode_tightened", detail=f"{mode:04o}")
-        previous = self.head if self._seq else None
-        if size:
-            assert end.link is not None  # noqa: S101  (whole lines have a last one)
-            if self._replaced:
-                self._owe("file_changed", previous=previous)
-            elif size < self._known_size:
-                self._owe("records_missing", size=self._known_size - size, previous=previous)
-            self._seq, self._tail = end.link.seq, end.link.tail
-            self._size = self._known_size = size
-        else:
-            lead.append(ChainStart(FORMAT, self._timestamp(), previous))
-            self._seq, self._tail = 0, ORIGIN
-        self._replaced = False
-        return [encode(record) for record in (*lead, *self._owed)], size
+        if self._replaced:
+            self._owe("file_changed", previous=previous)
+            self._replaced = False
+        elif size < known_size:
+            self._owe("records_missing", size=known_size - size, previous=previous)
+        self._end = (size, link.seq, link.tail)
+        return [*map(encode, self._owed)], size, link.seq, link.tail
 
     def _check_path(self, now: int) -> None:
         """Open the file, or open it again if the path names another one by now (rotated, deleted).
@@ -213,11 +210,11 @@ class JsonlAudit:
             if opened.identity != self._identity:
                 self._replaced = self._identity is not None
                 self._identity = opened.identity
-                self._size = _NONE
-                self._known_size = 0
-        if self._seq - self._seq_checked > _LOAD:
+                self._forget_size()
+        seq = self._end[1]
+        if seq - self._seq_checked > _LOAD:
             self._sha256 = fast()
-        self._seq_checked = self._seq
+        self._seq_checked = seq
         self._check_at = now + _CHECK_PATH_NS
 
     def _after_fork(self) -> None:
@@ -225,9 +222,12 @@ class JsonlAudit:
         self._generation = _generation
         self._mutex = allocate_lock()
         self._release()
-        self._size = _NONE
+        self._forget_size()
         self._check_at = 0
         self._owed.clear()
+
+    def _forget_size(self) -> None:
+        self._end = (_NONE, *self._end[1:])
 
     def _release(self) -> None:
         fd, self._fd = self._fd, _NONE
