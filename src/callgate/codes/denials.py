@@ -41,7 +41,7 @@ CODES: dict[str, CodePage] = {
     "DEN006": CodePage(
         "The cost cannot be charged",
         "A limit of the policy spends the value of an argument (`cost`, or `increment_from`), and that argument "
-        "is absent, not a number, negative, or beyond 30 digits before or after the decimal point. A string "
+        "is absent, not a number, negative, or longer than 100 digits before or after the decimal point. A string "
         "that holds a number is not a number.",
         "Send the argument as a plain JSON number that is zero or more.",
     ),
