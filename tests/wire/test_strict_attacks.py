@@ -38,7 +38,9 @@ def test_characters_at_which_readers_end_a_line_are_escaped(character: str) -> N
 @pytest.mark.parametrize(
     ("attack", "code", "rpc_code"),
     [
-        pytest.param(inside(b"1").replace(b'"name"', b'"name":"rm","name"'), "WIR004", -32600, id="name twice"),
+        pytest.param(
+            inside(b"1").replace(b'"name"', b'"name":"rm","name"'), "WIR004", -32600, id="name twice"
+        ),
         pytest.param(inside(b"1").replace(b'"id":7', b'"id":7,"id":8'), "WIR004", -32600, id="id twice"),
         pytest.param(inside(b'{"a":1,"a":1}'), "WIR004", -32600, id="the same value twice"),
         pytest.param(inside(b'{"a":1,"\\u0061":2}'), "WIR004", -32600, id="twice by escape"),
@@ -79,7 +81,7 @@ def test_a_frame_on_which_readers_disagree_is_refused_under_its_id(
 ) -> None:
     refusal = refused(attack)
     assert (refusal.code, refusal.rpc_code, refusal.expects_answer) == (code, rpc_code, True)
-    trusted = b'"id":8' not in attack and ORDINARY + ORDINARY != attack
+    trusted = b'"id":8' not in attack and attack != ORDINARY + ORDINARY
     # Where the outermost object cannot be followed there may be no id, but never a wrong one.
     assert refusal.request_id in ((7,) if trusted and not attack.endswith(b"\x00") else (None,))
     assert refusal.message.isprintable()
@@ -87,9 +89,26 @@ def test_a_frame_on_which_readers_disagree_is_refused_under_its_id(
 
 @pytest.mark.parametrize(
     "fragment",
-    [b"1.0", b"1e2", b"-0", b"-0.0", b"1E+2", b"123456789012345678901234567890", b"9" * 308, b"1e308", b"0e0"]
-    + [b'"\\u0041\\/\\ud83d\\ude00"', b'{"a":1,"b":{"a":1}}', b'[{"a":1},{"A":1}]', b"[" * 61 + b"]" * 61]
-    + [b"0.1000000000000000055511151231257827", b'"\\\\\\""', b'"a  b\\u2028"', b"\"{{'\"", b"5e-324"],
+    [
+        b"1.0",
+        b"1e2",
+        b"-0",
+        b"-0.0",
+        b"1E+2",
+        b"123456789012345678901234567890",
+        b"9" * 308,
+        b"1e308",
+        b"0e0",
+        b'"\\u0041\\/\\ud83d\\ude00"',
+        b'{"a":1,"b":{"a":1}}',
+        b'[{"a":1},{"A":1}]',
+        b"[" * 61 + b"]" * 61,
+        b"0.1000000000000000055511151231257827",
+        b'"\\\\\\""',
+        b'"a  b\\u2028"',
+        b'"{{\'"',
+        b"5e-324",
+    ],
 )
 def test_a_value_keeps_its_spelling(fragment: bytes) -> None:
     assert read_client_frame(inside(fragment)).forward == inside(fragment)
@@ -97,7 +116,9 @@ def test_a_value_keeps_its_spelling(fragment: bytes) -> None:
     assert read_client_frame(spaced).forward == inside(fragment)
 
 
-@pytest.mark.parametrize("odd", [1.0, 7.5, True, False, None, {}, [], [7], 2**53, -(2**53), 10**30, "x" * 257])
+@pytest.mark.parametrize(
+    "odd", [1.0, 7.5, True, False, None, {}, [], [7], 2**53, -(2**53), 10**30, "x" * 257]
+)
 def test_an_odd_id_is_refused_with_an_answer(odd: Any) -> None:
     refusal = refused(line(call(id=odd)))
     assert (refusal.code, refusal.rpc_code, refusal.expects_answer) == ("WIR010", -32600, True)
@@ -163,7 +184,9 @@ def test_arguments_that_are_no_object_are_refused(arguments: Any) -> None:
     assert refused(line(call(params={"name": "echo", "arguments": arguments}))).code == "WIR013"
 
 
-@pytest.mark.parametrize("params", [{"name": "écho"}, {"name": "echo", "arguments": None}, {"name": "x" * 256}])
+@pytest.mark.parametrize(
+    "params", [{"name": "écho"}, {"name": "echo", "arguments": None}, {"name": "x" * 256}]
+)
 def test_arguments_may_be_absent_or_null(params: dict[str, Any]) -> None:
     assert read(call(params=params)).params == params
 
@@ -181,7 +204,10 @@ def test_a_refused_notification_is_not_answered() -> None:
 
 
 def test_a_refused_response_is_not_answered_but_keeps_its_id_for_the_server() -> None:
-    for text in (b'{"jsonrpc":"2.0","id":7,"result":NaN}', b'{"jsonrpc":"2.0","id":7,"result":{},"error":{}}'):
+    for text in (
+        b'{"jsonrpc":"2.0","id":7,"result":NaN}',
+        b'{"jsonrpc":"2.0","id":7,"result":{},"error":{}}',
+    ):
         refusal = refused(text)
         assert (refusal.request_id, refusal.expects_answer) == (7, False)
 

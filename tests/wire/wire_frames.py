@@ -54,7 +54,9 @@ def as_exact(value: Any) -> Any:
 
 
 _letters = st.characters(exclude_categories=("Cs",))
-_texts = st.text(_letters, max_size=12) | st.sampled_from(["\u2028", "a\u0085b", '"\\', "\\\\", "}{", "\x00\x1f", "😀"])
+_texts = st.text(_letters, max_size=12) | st.sampled_from(
+    ["\u2028", "a\u0085b", '"\\', "\\\\", "}{", "\x00\x1f", "😀"]
+)
 # Keys of one object that only differ in case are refused, so they begin apart.
 _keys = st.lists(st.text(_letters, max_size=5), unique=True, max_size=4).map(
     lambda texts: [f"{index}_{text}" for index, text in enumerate(texts)]
@@ -93,7 +95,9 @@ def _spell(draw: st.DrawFn, value: Any) -> str:
     before, after = _blank(draw), _blank(draw)
     if isinstance(value, dict):
         items = draw(st.permutations(list(value.items())))
-        pairs = [f"{_blank(draw)}{_string(draw, key)}{_blank(draw)}:{_spell(draw, item)}" for key, item in items]
+        pairs = [
+            f"{_blank(draw)}{_string(draw, key)}{_blank(draw)}:{_spell(draw, item)}" for key, item in items
+        ]
         text = "{" + (",".join(pairs) or _blank(draw)) + "}"
     elif isinstance(value, list):
         text = "[" + (",".join(_spell(draw, item) for item in value) or _blank(draw)) + "]"

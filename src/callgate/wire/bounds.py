@@ -5,14 +5,13 @@ read numbers as doubles. A frame on which they would disagree is refused.
 """
 
 import re
-from collections.abc import Iterable
+from itertools import chain
 from typing import Any
 
 from callgate.text import quote
 from callgate.wire.careful import DoubtError
 
 MAX_DEPTH = 64
-_CONTAINERS = {dict, list}
 # The first integer that rounds to infinity as a double.
 _INFINITE = 2**1024 - 2**970
 _STRIDE = 100
@@ -37,13 +36,13 @@ def check_bounds(message: Any, forward: bytes) -> None:
     params = message.get("params")
     if type(params) is dict:
         seen = 2
-        if tuple(params) not in _clear:
-            _check_keys(params)
+        if (keys := tuple(params)) not in _clear:
+            _check_keys(keys)
         for value in params.values():
             if type(value) is dict:
                 seen += 1
-                if tuple(value) not in _clear:
-                    _check_keys(value)
+                if (keys := tuple(value)) not in _clear:
+                    _check_keys(keys)
     if forward.count(b"{") + forward.count(b"[") != seen:
         _walk(message)
     # 309 digits cover three places of every hundredth byte: a look at those tells whether to look at all.
@@ -52,25 +51,22 @@ def check_bounds(message: Any, forward: bytes) -> None:
 
 
 def _walk(message: dict[str, Any]) -> None:
+    # Level by level, and by shapes rather than objects: a thousand rows of one shape are looked at once.
     level: list[Any] = [message]
     for _ in range(MAX_DEPTH):
-        below: list[Any] = []
-        for container in level:
-            values: Iterable[Any] = container
-            if type(container) is dict:
-                if len(container) > 1:
-                    _check_keys(container)
-                values = container.values()
-            if not _CONTAINERS.isdisjoint(map(type, values)):
-                below += [value for value in values if type(value) is dict or type(value) is list]
-        if not below:
+        objects = [container for container in level if type(container) is dict]
+        for keys in set(map(tuple, objects)) - _clear:
+            _check_keys(keys)
+        arrays = [container for container in level if type(container) is list]
+        values = chain(chain.from_iterable(map(dict.values, objects)), chain.from_iterable(arrays))
+        level = [value for value in values if type(value) is dict or type(value) is list]
+        if not level:
             return
-        level = below
     raise DoubtError("WIR006", f"the frame is nested deeper than {MAX_DEPTH} levels")
 
 
-def _check_keys(members: dict[str, Any]) -> None:
-    joined = "\n".join(members)
+def _check_keys(keys: tuple[str, ...]) -> None:
+    joined = "\n".join(keys)
     if joined.isascii():
         # A key with a newline inside only makes more pieces; pieces that all differ prove that the keys do.
         pieces = joined.lower().split("\n")
@@ -78,10 +74,10 @@ def _check_keys(members: dict[str, Any]) -> None:
             if len(pieces) <= _MAX_CLEAR_KEYS and len(joined) <= _MAX_CLEAR_LENGTH:
                 if len(_clear) >= _MAX_CLEAR:
                     _clear.clear()
-                _clear.add(tuple(members))
+                _clear.add(keys)
             return
     folded: dict[str, str] = {}
-    for key in members:
+    for key in keys:
         other = folded.setdefault(_fold(key), key)
         if other is not key:
             raise DoubtError("WIR005", f"the keys {quote(other, 60)} and {quote(key, 60)} look alike")

@@ -28,8 +28,8 @@ def compact(text: bytes) -> bytes:
 def escape_line_ends(text: bytes) -> bytes:
     """`text` with U+2028, U+2029 and U+0085 as escapes.
 
-    JSON allows them raw inside strings; Node's readline and Python's `str.splitlines` end a line there, and
-    what follows would be read as a frame of its own. Outside strings valid JSON cannot hold them.
+    JSON allows them raw inside strings; readers built on Python's `str.splitlines`, or on a pattern of all
+    Unicode line ends, would cut the frame there. Outside strings valid JSON cannot hold them.
     """
     text = text.replace(b"\xe2\x80\xa8", b"\\u2028").replace(b"\xe2\x80\xa9", b"\\u2029")
     return text.replace(b"\xc2\x85", b"\\u0085")

@@ -2,7 +2,7 @@
 
 A frame that is too long to keep, or that is not JSON, must still be answered under its id, or the caller
 waits for ever. The scanner follows strings, escapes and brackets only, in constant memory, and keeps the
-outermost object with every nested value replaced by `0`. What it says is used to address an answer; it must
+outermost object with every nested value replaced by `null`. What it says is used to address an answer; it must
 never decide what is forwarded.
 """
 
@@ -103,7 +103,7 @@ class EnvelopeScanner:
             room = max(0, self._string_start + _MAX_OUTER_STRING + 1 - len(self._outer))
             self._outer += data[start : min(stop, start + room)]
             if not self._in_string and len(self._outer) - self._string_start > _MAX_OUTER_STRING:
-                self._outer[self._string_start :] = b"0"
+                self._outer[self._string_start :] = b"null"
         return stop
 
     def _structure(self, data: bytes, position: int) -> int:
@@ -121,7 +121,8 @@ class EnvelopeScanner:
                 self._outer.append(byte)
         elif byte in _OPEN:
             if self._depth <= 1:
-                self._outer.append(ord("0") if self._depth else byte)
+                # Not 0: a nested value in the place of the id must not turn into an id.
+                self._outer += b"null" if self._depth else data[stop : stop + 1]
             self._depth += 1
         else:
             self._depth -= 1
