@@ -18,7 +18,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
     parser.usage = "callgate run -c POLICY [options] -- COMMAND [ARGUMENT ...]"
     parser.add_argument("-c", "--config", metavar="POLICY", required=True, help="the policy file")
-    parser.add_argument("--state", metavar="URL", help="limit store: memory:// or sqlite:///PATH[?sync=normal]")
+    parser.add_argument(
+        "--state", metavar="URL", help="limit store: memory:// or sqlite:///PATH[?sync=normal]"
+    )
     parser.add_argument("--audit", metavar="FILE", help="append a record of every call to FILE (JSON lines)")
     parser.add_argument(
         "--audit-sync",
@@ -46,8 +48,12 @@ def run(options: argparse.Namespace) -> int:
     if command and command[0] == "--":
         command = command[1:]
     if not command:
-        raise UsageError("USE003", "no server to start", "put its command behind `--`, as in `… -- npx -y SERVER`")
-    if options.session is not None and not (0 < len(options.session) <= 200 and options.session.isprintable()):
+        raise UsageError(
+            "USE003", "no server to start", "put its command behind `--`, as in `… -- npx -y SERVER`"
+        )
+    if options.session is not None and not (
+        0 < len(options.session) <= 200 and options.session.isprintable()
+    ):
         raise UsageError("USE004", "`--session` wants 1 to 200 printable characters")
     # Forked while this process is still small: the keeper stays as small as that.
     from callgate.transports.keeper import fork_keeper

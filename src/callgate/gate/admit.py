@@ -143,7 +143,7 @@ class Gate:
                 rule=None if denial is None else denial.rule,
                 reason=None if denial is None else denial.reason,
                 retry_after=None if denial is None else denial.retry_after,
-                charges=len(decision.charges) or None,
+                charges=len(decision.charges) if admission.reservation is not None else None,
             )
         )
         if denial is None:

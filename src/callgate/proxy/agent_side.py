@@ -44,7 +44,7 @@ class AgentSide:
         elif frame.kind == "notification":
             self._notification(frame)
         else:
-            self._state.server_requests.discard(frame.id)  # type: ignore[arg-type]
+            self._state.server_requests.discard(frame.id)
             self._state.to_server.append(frame.forward)
 
     def oversized(self, frame: Oversized) -> None:
