@@ -43,7 +43,6 @@ def test_every_chunking_gives_the_same_frames(parts: list[bytes], places: list[i
         if part.strip(b" \t\r")
     ]
     whole = feed_all([data])
-    assert [f for f in whole if type(f) is bytes or f.size > MAX] == whole
     # A long line of blanks is no frame either way of cutting; it is told all the same.
     blanks = [
         Oversized(len(part), scan(part)) for part in parts if len(part) > MAX and not part.strip(b" \t\r")

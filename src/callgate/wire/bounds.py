@@ -52,15 +52,16 @@ def check_bounds(message: Any, forward: bytes) -> None:
 
 def _walk(message: dict[str, Any]) -> None:
     # Level by level, and by shapes rather than objects: a thousand rows of one shape are looked at once.
-    level: list[Any] = [message]
+    objects: list[dict[str, Any]] = [message]
+    arrays: list[list[Any]] = []
     for _ in range(MAX_DEPTH):
-        objects = [container for container in level if type(container) is dict]
         for keys in set(map(tuple, objects)) - _clear:
             _check_keys(keys)
-        arrays = [container for container in level if type(container) is list]
-        values = chain(chain.from_iterable(map(dict.values, objects)), chain.from_iterable(arrays))
-        level = [value for value in values if type(value) is dict or type(value) is list]
-        if not level:
+        values = [*chain.from_iterable(map(dict.values, objects)), *chain.from_iterable(arrays)]
+        kinds = set(map(type, values))
+        objects = [value for value in values if type(value) is dict] if dict in kinds else []
+        arrays = [value for value in values if type(value) is list] if list in kinds else []
+        if not objects and not arrays:
             return
     raise DoubtError("WIR006", f"the frame is nested deeper than {MAX_DEPTH} levels")
 
