@@ -15,7 +15,7 @@ from callgate.errors import WireRefusal
 from callgate.text import quote
 from callgate.wire.bounds import MAX_DEPTH, check_bounds
 from callgate.wire.careful import DoubtError, read_carefully
-from callgate.wire.compact import escape_line_ends
+from callgate.wire.compact import compact, escape_line_ends
 from callgate.wire.envelope import MAX_ID_LENGTH, RequestId, scan, trusted_id
 from callgate.wire.vocabulary import INVALID_PARAMS, INVALID_REQUEST, METHODS, PARSE_ERROR
 
@@ -58,9 +58,10 @@ def read_client_frame(line: bytes) -> ClientFrame:
     """
     try:
         message = _decode(line)
-        if _encode(message) == line:
-            forward = line
-        else:
+        forward = _encode(message)
+        # Text that is its own re-encoding has no key twice, and no number that could be read in two ways.
+        # That holds as well if only white space was in the way.
+        if forward != line and forward != compact(line):
             message, forward = read_carefully(line)
         check_bounds(message, forward)
     except DoubtError as doubt:
