@@ -4,6 +4,7 @@ import argparse
 import os
 import platform
 import shutil
+import subprocess
 import sys
 import time
 from pathlib import Path
@@ -40,7 +41,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--launches", type=int, help="starts of each row (default 15; quick 3)")
     parser.add_argument("--era", choices=("legacy", "modern"), default="legacy", help="whose frames")
     parser.add_argument("--cores", nargs="+", help="placements (default: 0 0,1; quick 0)")
-    parser.add_argument("--callgate", metavar="COMMAND", help="the gate (default: beside this Python)")
+    parser.add_argument("--callgate", metavar="COMMAND", help="the gate (default: this checkout)")
     parser.add_argument("--cache", type=Path, default=DEFAULT_CACHE, help="for rivals and scratch; on a disk")
     parser.add_argument("--out", type=Path, metavar="FILE", help="write every single figure as JSON")
     options = parser.parse_args()
@@ -90,12 +91,11 @@ def collect(harness: Harness, options: argparse.Namespace) -> tuple[list[Row], d
     chosen, failed = rows.floor_rows(harness), {}
     if not shutil.which("socat"):
         failed["socat"] = "not installed (apt-get install socat)"
-    command = rows.gate_command(options.callgate)
-    if command:
-        gate = rows.gate_rows(harness, command)
+    try:
+        gate = rows.gate_rows(harness, rows.gate_command(options.callgate, options.cache / "gate"))
         chosen += [row for row in gate if options.only is None or options.only in row.name]
-    else:
-        failed[rows.GATE] = "not installed beside this Python (pip install . or --callgate COMMAND)"
+    except subprocess.CalledProcessError as error:
+        failed[rows.GATE] = f"not installed: {error}"
     if options.rivals is not None:
         only = frozenset(options.rivals) or None
         more, not_installed = rivals.rival_rows(harness, options.cache / "rivals", only)

@@ -112,6 +112,8 @@ class Harness:
         words += [] if phases else ["--launch"]
         words += ["--", *(word.replace("{dir}", str(place)) for word in row.command)]
         env = os.environ | {"XDG_STATE_HOME": str(place / "state"), "HOME": str(place)}
+        # An installed program has its byte code; without, a start takes a multiple.
+        env.pop("PYTHONDONTWRITEBYTECODE", None)
         env |= {name: value.replace("{dir}", str(place)) for name, value in row.env}
         done = subprocess.run(words, cwd=place, env=env, capture_output=True, text=True, check=False)
         if done.returncode:

@@ -1,14 +1,15 @@
 """The rows that need no download: direct, the floor, socat, and the gate in its settings."""
 
-import importlib.util
 import shutil
+import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 from bench.stdio.harness import Harness, Row
 
 POLICY = Path(__file__).parent / "policy.yaml"
-CHECKOUT = Path(__file__).parents[2] / "src"
+ROOT = Path(__file__).parents[2]
 DIRECT = "direct"
 FLOOR = "C relay"
 GATE = "callgate"
@@ -26,18 +27,27 @@ def floor_rows(harness: Harness) -> list[Row]:
     return rows
 
 
-def gate_command(given: str | None) -> tuple[str, ...] | None:
-    """The command that starts the gate, or None where it is not installed."""
+def gate_command(given: str | None, home: Path) -> tuple[str, ...]:
+    """The command that starts the gate: the one given, else this checkout, installed as a person would.
+
+    A development environment is no measure: what else is installed there changes what is imported at a start.
+    Where the checkout cannot be built, its sources run on top of its dependencies, and stderr says so.
+    Raises CalledProcessError if not even the dependencies can be had.
+    """
     if given:
         return tuple(given.split())
-    beside = Path(sys.executable).parent / "callgate"
-    if beside.exists():
-        return (str(beside),)
-    if importlib.util.find_spec("callgate") and importlib.util.find_spec("callgate.__main__"):
-        return (sys.executable, "-m", "callgate")
-    if (CHECKOUT / "callgate" / "__main__.py").exists():
-        return ("env", f"PYTHONPATH={CHECKOUT}", sys.executable, "-m", "callgate")
-    return None
+    if not (home / "bin" / "pip").exists():
+        subprocess.run([sys.executable, "-m", "venv", "--clear", str(home)], check=True, capture_output=True)
+    pip = [str(home / "bin" / "pip"), "install", "-q", "--disable-pip-version-check"]
+    built = subprocess.run(
+        [*pip, "--upgrade", "--force-reinstall", "--no-deps", str(ROOT)], capture_output=True
+    )
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    subprocess.run([*pip, *project["dependencies"]], check=True, capture_output=True)
+    if built.returncode == 0:
+        return (str(home / "bin" / "callgate"),)
+    print("the checkout cannot be built: its sources are measured, started with -m", file=sys.stderr)
+    return ("env", f"PYTHONPATH={ROOT / 'src'}", str(home / "bin" / "python"), "-m", "callgate")
 
 
 def gate_rows(harness: Harness, command: tuple[str, ...]) -> list[Row]:
