@@ -7,8 +7,11 @@ from pathlib import Path
 
 import pytest
 from audit_samples import calls, codes, decision, open_audit, outcome, read_back
+from hypothesis import given
+from hypothesis import strategies as st
 
 import callgate.audit.jsonl as jsonl
+from callgate.audit import digest
 from callgate.audit.jsonl import JsonlAudit
 from callgate.clock import ManualClock
 from callgate.errors import AuditError
@@ -282,6 +285,30 @@ def test_full_sync_is_what_one_gets_without_asking(tmp_path: Path, monkeypatch: 
     audit = JsonlAudit(str(tmp_path / "a.jsonl"), clock=ManualClock())
     audit.append([decision("a"), outcome("a")])
     assert len(synced) == 2  # the start of the chain, then the batch
+
+
+def test_under_load_another_implementation_of_the_hash_continues_the_same_chain(tmp_path: Path) -> None:
+    path, clock = tmp_path / "a.jsonl", ManualClock()
+    audit = open_audit(path, clock)
+    audit.append(calls(300))
+    clock.advance(1.0)
+    audit.append(calls(1))
+    open_audit(path, clock).append(calls(1))
+    assert (read_back(path).intact, read_back(path).records) == (True, 605)
+
+
+@given(st.binary(max_size=500))
+def test_both_implementations_of_the_hash_agree(data: bytes) -> None:
+    assert (
+        digest.lean(data).hexdigest() == digest.fast()(data).hexdigest() == hashlib.sha256(data).hexdigest()
+    )
+
+
+def test_a_refused_file_is_not_kept_open(tmp_path: Path) -> None:
+    (tmp_path / "notes.txt").write_text("notes\n")
+    before = len(os.listdir("/proc/self/fd"))
+    refused(tmp_path / "notes.txt")
+    assert len(os.listdir("/proc/self/fd")) == before
 
 
 def test_a_closed_audit_refuses(tmp_path: Path) -> None:

@@ -70,15 +70,20 @@ def test_no_kill_loses_an_acknowledged_record_or_leaves_a_file_that_does_not_ver
     assert set(acknowledged) <= set(ids(path, "decision"))
 
 
+@pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
 def test_a_fork_takes_its_own_lock_and_continues_the_chain(tmp_path: Path) -> None:
     path = tmp_path / "a.jsonl"
     audit = open_audit(path)
     audit.append([decision("before")])
     child = os.fork()
-    for number in range(200):
-        audit.append([decision(f"{'parent' if child else 'child'}{number}")])
-    if child == 0:
-        os._exit(0)
+    try:
+        for number in range(200):
+            audit.append([decision(f"{'parent' if child else 'child'}{number}")])
+        if child == 0:
+            os._exit(0)
+    finally:
+        if child == 0:
+            os._exit(1)
     assert os.waitpid(child, 0)[1] == 0
     report = read_back(path)
     assert (report.intact, report.decisions) == (True, 401)

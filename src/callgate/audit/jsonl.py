@@ -60,8 +60,8 @@ class JsonlAudit:
     `sync="full"`: a record is on the disk before `append` returns, so it outlives a power failure.
     `sync="none"`: it is with the kernel, so it outlives any death of the process, not of the machine.
 
-    Opening begins the chain or checks the end of the one that is there, and proves that it can be written:
-    raises AuditError as `append` does. `lock_patience` is in seconds.
+    Opening begins the chain, or checks and repairs the end of the one that is there; raises AuditError as
+    `append` does. Safe to share between threads and over a fork. `lock_patience` is in seconds.
     """
 
     def __init__(self, path: str, *, sync: Sync = "full", clock: Clock, lock_patience: float = 5.0) -> None:
@@ -83,7 +83,11 @@ class JsonlAudit:
         # Size of the file, number and tail of its last line: replaced as a whole, so always of one moment.
         self._end = (_NONE, 0, ORIGIN)
         self._owed: list[EventRecord] = []
-        self._append(())
+        try:
+            self._append(())
+        except BaseException:
+            self._release()
+            raise
 
     @property
     def path(self) -> str:
