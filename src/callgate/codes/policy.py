@@ -289,7 +289,8 @@ CODES: dict[str, CodePage] = {
     ),
     "POL102": CodePage(
         "Conditions that contradict each other",
-        "No call can meet all conditions of this `when`, so the rule never applies.",
+        "No value can meet all conditions of this `when`, so the rule can only ever apply where its argument is "
+        "absent or of another type.",
         "Change one of them; write two rules if either should do. Several values for one path are a list.",
     ),
     "POL103": CodePage(

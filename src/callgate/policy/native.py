@@ -2,7 +2,6 @@
 
 from typing import Literal, cast
 
-from callgate.policy.argument_schemas import read_argument_schema
 from callgate.policy.condition_syntax import read_condition, read_operator
 from callgate.policy.findings import Findings
 from callgate.policy.keys import RULE, TOOL, TOP, VALIDATE, names
@@ -197,6 +196,8 @@ def _read_validate(key: ScalarNode, node: Node, findings: Findings) -> Validate 
             findings.error(
                 "POL027", "`args` is empty", args_node.source, "name an argument, or leave `args` out"
             )
+        from callgate.policy.argument_schemas import read_argument_schema
+
         for argument, schema_node in args_node.entries if args_node else ():
             schema, _ = read_argument_schema(schema_node, findings)
             args.append((argument.text, schema))

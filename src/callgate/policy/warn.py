@@ -2,6 +2,8 @@
 
 from decimal import Decimal
 
+from msgspec import Struct
+
 from callgate.decision import CalendarWindow, SlidingWindow, Window
 from callgate.diagnostics import Source
 from callgate.policy.findings import Findings
@@ -92,7 +94,7 @@ def _warn_of_rules(tool: Tool, document: Document, findings: Findings) -> None:
         if contradiction is not None:
             findings.warning(
                 "POL102",
-                f"this rule never applies: {contradiction[0]}",
+                contradiction[0],
                 contradiction[1],
                 "change one of the conditions",
             )
@@ -118,10 +120,14 @@ def _can_deny(rule: Rule) -> bool:
 
 
 def _meaning(rule: Rule) -> str:
-    """Return a text that is the same for rules that say the same."""
-    from callgate.policy.normalized import normalized_rule
+    """Return a text that is the same only for rules that say the same; places do not count."""
+    return repr(_without_places(rule))
 
-    return repr(normalized_rule(rule))
+
+def _without_places(value: object) -> object:
+    if isinstance(value, Struct):
+        return [_without_places(getattr(value, name)) for name in value.__struct_fields__ if name != "source"]
+    return [_without_places(item) for item in value] if isinstance(value, tuple) else value
 
 
 def _warn_of_limits(rule: Rule, findings: Findings) -> None:
@@ -166,7 +172,10 @@ def _is_as_long(tight: Window, loose: Window) -> bool:
 
 
 def _contradiction(conditions: tuple[Condition, ...]) -> tuple[str, Source] | None:
-    """Return why no call can meet all of `conditions`, and where, if that is certain."""
+    """Return why no value can meet all of `conditions`, and where, if that is certain.
+
+    The rule may still apply: a condition whose argument is absent counts as strictly as it can.
+    """
     by_path: dict[tuple[str, ...], list[Condition]] = {}
     for condition in conditions:
         if condition.op == "in" and not condition.value:
@@ -177,7 +186,7 @@ def _contradiction(conditions: tuple[Condition, ...]) -> tuple[str, Source] | No
             for other in group[:index]:
                 if _exclude(one, other) or _exclude(other, one):
                     called = quote(".".join(path), 60)
-                    return f"{called} cannot be both `{other.op}` and `{one.op}` these values", one.source
+                    return f"no value of {called} meets both `{other.op}` and `{one.op}`", one.source
     return None
 
 
@@ -186,11 +195,6 @@ _Number = int | Decimal
 
 def _exclude(one: Condition, other: Condition) -> bool:
     """Say whether no value can meet both; only where the operators leave no doubt."""
-    if one.op == "exists" and one.value is False:
-        return (
-            other.op in ("eq", "in", "lt", "lte", "gt", "gte", "regex", "contains")
-            and other.value is not None
-        )
     if one.op == "eq" and other.op == "eq":
         return _differ(one.value, other.value)
     if one.op == "eq" and other.op == "in":

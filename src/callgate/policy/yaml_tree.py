@@ -237,13 +237,14 @@ class _Builder:
         return node
 
     def _check_tag(self, event: Any, source: Source) -> None:
-        if event.tag is not None:
-            self._findings.error(
-                "POL019",
-                f"the tag {quote(_tag_as_written(event.tag))} is not read",
-                source,
-                "delete it; quote a value to make it a string",
-            )
+        if event.tag is None:
+            return
+        written = _tag_as_written(event.tag)
+        column = self._text.line(source.line).find(written, source.column - 1) + 1
+        if column > 0:
+            source = Source(source.file, source.line, column, len(written))
+        help = "delete it; quote a value to make it a string"
+        self._findings.error("POL019", f"the tag {quote(written)} is not read", source, help)
 
     def _count(self, nodes: int, source: Source) -> None:
         self._nodes += nodes
