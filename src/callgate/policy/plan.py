@@ -7,7 +7,7 @@ no more than the rules that do.
 from collections.abc import Iterable, Sequence
 
 from callgate.decision import Charge, Decision, Effect, Guard, Reason, Request
-from callgate.policy.rules import GRANTED, CompiledRule, Contribution
+from callgate.policy.rules import APPLIES, GRANTED, UNKNOWN, CompiledRule, Contribution
 
 _ALLOW = Decision(Effect.ALLOW)
 _Caller = tuple[str, str, str, str | None]
@@ -56,8 +56,8 @@ class Plan:
         added: list[Contribution] | None = None
         for contribute in self._moving:
             found = contribute(request)
-            if found is None or (found is GRANTED and base[1].grants):
-                continue
+            if found is None or found is APPLIES or found is UNKNOWN or (found is GRANTED and base[1].grants):
+                continue  # Adds nothing.
             if added is None:
                 added = [base[1], found]
             else:
@@ -70,9 +70,14 @@ class Plan:
         together = _together(found for found in contributions if found is not None)
         return caller, together, self._settled(together)
 
-    def combine(self, contributions: Iterable[Contribution]) -> Decision:
-        """Return the decision that these contributions of the plan's rules come to."""
-        return self._settled(_together(contributions))
+    def judge(
+        self, request: Request
+    ) -> tuple[Decision, tuple[tuple[CompiledRule, Contribution | None], ...]]:
+        """Return the same decision, and what each rule had to say to it (None: the rule does not apply)."""
+        # In the order in which `decide` puts contributions together.
+        ordered = sorted(self.rules, key=lambda rule: not rule.is_fixed)
+        judged = tuple((rule, rule.contribute(request)) for rule in ordered)
+        return self._settled(_together(found for _, found in judged if found is not None)), judged
 
     def _settled(self, found: Contribution) -> Decision:
         reasons = self.reasons + found.reasons

@@ -15,6 +15,7 @@ from callgate.decision import Charge, Effect, Guard, Reason, Request
 from callgate.policy.arguments import Check, compile_validate
 from callgate.policy.meters import Meter
 from callgate.policy.model import Condition, Rule, Tool
+from callgate.policy.name_patterns import is_everything
 from callgate.policy.paths import show_path
 from callgate.policy.predicates import Predicate, compile_condition, conjunction, is_fixed
 from callgate.policy.wording import cannot_judge, must
@@ -25,7 +26,11 @@ Judged = tuple[tuple[Condition, Predicate], ...]
 
 
 class Contribution(Struct, frozen=True):
-    """What a rule adds to the decision. `applies` is None if a condition of `when` could not be evaluated."""
+    """What a rule adds to the decision.
+
+    `applies` is None if a condition of `when` could not be evaluated. `grants`: under `default: deny` the call
+    is one that the policy lists.
+    """
 
     applies: bool | None = True
     grants: bool = False
@@ -38,6 +43,7 @@ Contribute = Callable[[Request], Contribution | None]
 """None: the rule does not apply."""
 
 GRANTED = Contribution(grants=True)
+APPLIES = Contribution()
 UNKNOWN = Contribution(applies=None)
 
 
@@ -84,13 +90,16 @@ class CompiledRule:
             and validate is None
         )
         hold = _hold(rule, label) if rule.action == "require_approval" else None
+        # `"*"` is no list of tools: its rules bind, and rescue nothing.
+        grants = hold is None and not is_everything(tool.pattern)
         checks = (
             *(_required(condition, predicate, rule, label) for condition, predicate in self.require),
             *(_forbidden(clause, rule, label) for clause in self.forbid),
             *compile_validate(rule, label),
         )
         known, unknown = (
-            _constrain(known, checks, tuple(meters), tuple(guards), hold, label) for known in (True, None)
+            _constrain(known, grants, checks, tuple(meters), tuple(guards), hold, label)
+            for known in (True, None)
         )
         self.contribute = _when(applies, known, unknown)
 
@@ -175,6 +184,7 @@ def _reason(rule: Rule, label: str, reason_code: str, text: str) -> Reason:
 
 def _constrain(
     applies: bool | None,
+    grants: bool,
     checks: tuple[Check, ...],
     meters: tuple[Meter, ...],
     guards: tuple[GuardMaker, ...],
@@ -182,13 +192,13 @@ def _constrain(
     label: str,
 ) -> Contribute | Contribution:
     """What an allow or require_approval rule does once it applies, or may apply."""
-    grants = applies is True and hold is None
+    grants = grants and applies is True
+    passed = GRANTED if grants else UNKNOWN if applies is None else APPLIES
     if hold is not None:
         checks = (hold, *checks)
     if not checks and not meters and not guards:
-        return GRANTED if grants else UNKNOWN
+        return passed
     if not meters and not guards:
-        passed = GRANTED if grants else Contribution(applies)
 
         def check_only(request: Request) -> Contribution:
             for check in checks:
