@@ -11,6 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
     Bundle,
+    MultipleResults,
     RuleBasedStateMachine,
     consumes,
     initialize,
@@ -28,7 +29,8 @@ from callgate.decision import Amount, Charge, SlidingWindow
 from callgate.state.ledger import Ledger, Refused, Reserved
 
 MS = 1_000_000
-LIMITS = (
+Kind = tuple[Amount, SlidingWindow, str, bool]
+LIMITS: tuple[Kind, ...] = (
     (3, SlidingWindow(1000), "second", False),
     (Decimal("5.25"), SlidingWindow(5000), "money", False),
     (7, SlidingWindow(60_000), "strict", True),
@@ -72,11 +74,19 @@ class Model:
             assert self.fits(held), f"{held} within {self.window} ns from {first.at}"
 
 
+class Made(Struct):
+    """A reservation, the ledger that made it, and what it added to which model."""
+
+    ledger: Ledger
+    id: str
+    entries: list[tuple[Model, Spent]]
+
+
 class LedgerMachine(RuleBasedStateMachine):
     """Charges, settlements, clock steps and reboots, in any order."""
 
     store: Store
-    reservations: Bundle[tuple[str, list[tuple[Model, Spent]]]] = Bundle("reservations")
+    reservations: Bundle[Made] = Bundle("reservations")
 
     def __init__(self) -> None:
         super().__init__()
@@ -105,7 +115,9 @@ class LedgerMachine(RuleBasedStateMachine):
             st.tuples(st.sampled_from(LIMITS), AMOUNTS), min_size=1, max_size=3, unique_by=lambda w: w[0][2]
         ),
     )
-    def reserve(self, wanted: list[tuple[tuple[Amount, SlidingWindow, str, bool], Amount]]) -> object:
+    def reserve(
+        self, wanted: list[tuple[tuple[Amount, SlidingWindow, str, bool], Amount]]
+    ) -> Made | MultipleResults[Made]:
         assert self.ledger is not None
         charges: list[Charge] = []
         waits: list[int | None] = []
@@ -132,16 +144,17 @@ class LedgerMachine(RuleBasedStateMachine):
             spent = Spent(self.true_ns, Fraction(c.amount))
             self.models[c.limit.id].spent.append(spent)
             entries.append((self.models[c.limit.id], spent))
-        return answer.id, entries
+        return Made(self.ledger, answer.id, entries)
 
     @rule(reservation=consumes(reservations), spent=st.booleans())
-    def settle(self, reservation: tuple[str, list[tuple[Model, Spent]]], spent: bool) -> None:
+    def settle(self, reservation: Made, spent: bool) -> None:
         assert self.ledger is not None
-        name, entries = reservation
-        self.ledger.settle(name, spent=spent)
-        self.ledger.settle(name, spent=False)
+        if self.ledger is not reservation.ledger and not self.store.durable:
+            return
+        self.ledger.settle(reservation.id, spent=spent)
+        self.ledger.settle(reservation.id, spent=False)
         if not spent:
-            for model, entry in entries:
+            for model, entry in reservation.entries:
                 model.spent.remove(entry)
 
     @rule(milliseconds=st.one_of(st.integers(0, 1200), st.integers(0, 70_000)))
@@ -196,10 +209,10 @@ class LedgerMachine(RuleBasedStateMachine):
 @pytest.mark.parametrize("store", STORES, ids=lambda store: store.name)
 def test_no_interval_of_a_window_ever_holds_more_than_max(store: Store) -> None:
     machine = type(f"Machine_{store.name}", (LedgerMachine,), {"store": store})
-    run_state_machine_as_test(  # type: ignore[no-untyped-call]
+    run_state_machine_as_test(
         machine,
         settings=settings(
-            max_examples=150 if not store.durable else 80,
+            max_examples=120 if not store.durable else 60,
             stateful_step_count=40,
             deadline=None,
             suppress_health_check=list(HealthCheck),

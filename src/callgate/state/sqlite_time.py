@@ -31,6 +31,8 @@ from callgate.state.window import Now, slew
 
 _SET_SINCE_NS = 1_735_689_600 * 1_000_000_000
 _LONGEST_OFF_NS = 400 * 86_400 * 1_000_000_000
+# Year 2116. A wall clock set beyond what a column holds must not look like a damaged file.
+_LATEST_WALL_NS = 1 << 62
 _ANCHOR_EVERY_NS = 1_000_000_000
 _KEEP_BOOTS = 16
 
@@ -51,12 +53,14 @@ def advance(anchors: list[Anchor], boot: str, monotonic_ns: int, wall_ns: int) -
         return Anchor(boot, monotonic_ns, 0, wall_ns, wall_ns)
     latest = max(anchors, key=lambda anchor: anchor.store_ns)
     own = next((anchor for anchor in anchors if anchor.boot == boot), None)
-    if own is None:
+    if own is not None and boot:
+        elapsed = max(0, monotonic_ns - own.monotonic_ns)
+    elif boot and latest.boot:
         own, elapsed = latest, _since_last_boot(latest, monotonic_ns, wall_ns)
-    elif monotonic_ns >= own.monotonic_ns:
-        elapsed = monotonic_ns - own.monotonic_ns
     else:
-        elapsed = 0 if boot else monotonic_ns
+        own = own or latest
+        went_on = monotonic_ns >= own.monotonic_ns
+        elapsed = monotonic_ns - own.monotonic_ns if went_on else monotonic_ns
     return Anchor(
         boot,
         monotonic_ns,
@@ -68,7 +72,7 @@ def advance(anchors: list[Anchor], boot: str, monotonic_ns: int, wall_ns: int) -
 
 def _since_last_boot(last: Anchor, uptime_ns: int, wall_ns: int) -> int:
     off_and_on = wall_ns - last.wall_ns
-    was_set = last.boot and last.wall_ns >= _SET_SINCE_NS and wall_ns >= _SET_SINCE_NS
+    was_set = last.wall_ns >= _SET_SINCE_NS and wall_ns >= _SET_SINCE_NS
     if was_set and 0 <= off_and_on <= _LONGEST_OFF_NS:
         return off_and_on
     return uptime_ns
@@ -81,7 +85,8 @@ def read(db: Connection, clock: Clock, boot: str) -> Now:
         numbers = (anchor.monotonic_ns, anchor.store_ns, anchor.wall_ns, anchor.calendar_ns)
         if type(anchor.boot) is not str or not all(type(number) is int for number in numbers):
             raise ValueError("a clock reading is not a number")
-    now = advance(anchors, boot, clock.monotonic_ns(), clock.wall_ns())
+    wall_ns = max(0, min(clock.wall_ns(), _LATEST_WALL_NS))
+    now = advance(anchors, boot, clock.monotonic_ns(), wall_ns)
     known = next((anchor for anchor in anchors if anchor.boot == boot), None)
     if known is None or not 0 <= now.monotonic_ns - known.monotonic_ns < _ANCHOR_EVERY_NS:
         _remember(db, now, anchors if known is None else [])
