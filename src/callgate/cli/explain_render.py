@@ -124,7 +124,8 @@ def _general(explanation: Explanation) -> list[_Row]:
 
 def _spendings(explanation: Explanation) -> list[str]:
     return [
-        f"{charge.amount} to {escape(charge.limit.rule)}: {escape(charge.limit.text)}, counted {_COUNTED[charge.limit.scope]}"
+        f"{charge.amount} to {escape(charge.limit.rule)}: {escape(charge.limit.text)}, "
+        f"counted {_COUNTED[charge.limit.scope]}"
         for charge in explanation.charges
     ]
 
