@@ -7,6 +7,7 @@ Nothing may be forwarded before `commit` has returned: no record, no forward (la
 from collections.abc import Sequence
 from typing import Any, Protocol
 
+from msgspec import Struct
 from msgspec.json import Encoder
 
 from callgate import denial_codes as code
@@ -53,18 +54,15 @@ class Caller:
         self.server = server
 
 
-class Admission:
+class Admission(Struct):
     """One judged call. `denial` is None for a call that may be forwarded (if hidden: only under another name)."""
 
-    __slots__ = ("decision_id", "denial", "hidden", "reservation", "started_ns", "tool")
-
-    def __init__(self, decision_id: str, tool: str, started_ns: int) -> None:
-        self.decision_id = decision_id
-        self.tool = tool
-        self.started_ns = started_ns
-        self.reservation: str | None = None
-        self.denial: Denial | None = None
-        self.hidden = False
+    decision_id: str
+    tool: str
+    started_ns: int
+    hidden: bool = False
+    reservation: str | None = None
+    denial: Denial | None = None
 
 
 class Gate:
@@ -90,6 +88,10 @@ class Gate:
         self.caller = caller
         self._clock = clock
         self._time = Timestamp(clock)
+        self.now_ns = 0
+        """The monotonic time of the turn under way."""
+        self._stamp = ""
+        self.begin_turn()
         self._arguments_mode = arguments_mode
         self._id_prefix = id_prefix
         self._count = 0
@@ -104,6 +106,11 @@ class Gate:
         """How many records are not yet written."""
         return len(self._fresh) + len(self._kept)
 
+    def begin_turn(self) -> None:
+        """Read the clocks, once for all that one read brought."""
+        self.now_ns = self._clock.monotonic_ns()
+        self._stamp = self._time()
+
     def admit(
         self, tool: str, arguments: dict[str, Any], request_id: str | int, *, schema: Any = None
     ) -> Admission:
@@ -112,44 +119,23 @@ class Gate:
         `arguments` and `schema` as in `decision.Request`. Never raises.
         """
         self._count += 1
-        clock = self._clock
         caller = self.caller
-        admission = Admission(f"{self._id_prefix}{self._count:x}", tool, clock.monotonic_ns())
-        decision = self.policy.decide(
+        policy = self.policy
+        decision = policy.decide(
             Request(tool, arguments, caller.session, caller.identity, caller.server, schema)
         )
-        admission.hidden = decision.hidden
+        admission = Admission(f"{self._id_prefix}{self._count:x}", tool, self.now_ns, decision.hidden)
         if decision.effect is not _ALLOW:
             admission.denial = reason_denial(decision.reasons)
         elif decision.charges or decision.guards:
             self._reserve(admission, decision)
-        if self._audit is None:
-            return admission
-        denial = admission.denial
-        hidden = denial is None and decision.hidden
-        self._fresh.append(
-            DecisionRecord(
-                id=admission.decision_id,
-                time=self._time(),
-                session=caller.session,
-                identity=caller.identity,
-                server=caller.server,
-                tool=tool,
-                effect="allow" if denial is None and not hidden else "deny",
-                policy=self.policy.revision,
-                request=request_id,
-                arguments=describe_arguments(arguments, _encode(arguments), self._arguments_mode),
-                code=code.HIDDEN if hidden else None if denial is None else denial.code,
-                rule=None if denial is None else denial.rule,
-                reason=None if denial is None else denial.reason,
-                retry_after=None if denial is None else denial.retry_after,
-                charges=len(decision.charges) if admission.reservation is not None else None,
-            )
-        )
-        if denial is None:
-            self.must_commit = True
-        else:
-            self._fresh.append(self._outcome(admission, "denied"))
+        if self._audit is not None:
+            charged = len(decision.charges) if admission.reservation is not None else None
+            self._fresh.append(self._decided(admission, request_id, arguments, charged))
+            if admission.denial is None:
+                self.must_commit = True
+            else:
+                self._fresh.append(self._outcome(admission, "denied"))
         return admission
 
     def refuse(self, admission: Admission, denial: Denial) -> None:
@@ -233,6 +219,30 @@ class Gate:
             self.event("store_failed", error.code, error.message)
         admission.reservation = None
 
+    def _decided(
+        self, admission: Admission, request_id: str | int, arguments: dict[str, Any], charged: int | None
+    ) -> DecisionRecord:
+        denial = admission.denial
+        caller = self.caller
+        # By position: one of these is made for every call.
+        return DecisionRecord(
+            admission.decision_id,
+            self._stamp,
+            caller.session,
+            caller.identity,
+            caller.server,
+            admission.tool,
+            "allow" if denial is None and not admission.hidden else "deny",
+            self.policy.revision,
+            request_id,
+            describe_arguments(arguments, _encode(arguments), self._arguments_mode),
+            denial.code if denial is not None else code.HIDDEN if admission.hidden else None,
+            None if denial is None else denial.rule,
+            None if denial is None else denial.reason,
+            None if denial is None else denial.retry_after,
+            charged,
+        )
+
     def _outcome(
         self,
         admission: Admission,
@@ -242,19 +252,12 @@ class Gate:
         size: int | None = None,
         task: str | None = None,
     ) -> OutcomeRecord:
-        return OutcomeRecord(
-            id=admission.decision_id,
-            time=self._time(),
-            status=status,
-            duration_ms=(self._clock.monotonic_ns() - admission.started_ns) // 1000 / 1000,
-            response_bytes=size,
-            rpc_code=rpc_code,
-            task=task,
-        )
+        milliseconds = (self.now_ns - admission.started_ns) // 1000 / 1000
+        return OutcomeRecord(admission.decision_id, self._stamp, status, milliseconds, size, rpc_code, task)
 
     def _event(self, event: Event, event_code: str | None, text: str) -> EventRecord:
         return EventRecord(
-            time=self._time(),
+            time=self._stamp,
             event=event,
             code=event_code,
             detail=text,

@@ -22,6 +22,7 @@ class Plan:
 
     __slots__ = (
         "_base",
+        "_latest",
         "_moving",
         "hidden",
         "needs_schema",
@@ -45,6 +46,8 @@ class Plan:
         self.needs_schema = any(rule.needs_schema for rule in rules)
         self._moving = tuple(rule.contribute for rule in rules if not rule.is_fixed)
         self._base: tuple[_Caller, Contribution, Decision] | None = None
+        # The last single contribution that was added to the base, and the decision that came of both.
+        self._latest: tuple[Contribution, Contribution, Decision] | None = None
 
     def decide(self, request: Request) -> Decision:
         """Return what the policy says of the call. May raise whatever a hostile request provokes."""
@@ -62,7 +65,14 @@ class Plan:
                 added = [base[1], found]
             else:
                 added.append(found)
-        return base[2] if added is None else self._settled(_together(added))
+        if added is None:
+            return base[2]
+        if len(added) > 2:
+            return self._settled(_together(added))
+        latest = self._latest
+        if latest is None or latest[0] is not added[0] or latest[1] is not added[1]:
+            latest = self._latest = (*added, self._settled(_together(added)))  # type: ignore[assignment]
+        return latest[2]  # type: ignore[index]
 
     def _fixed_for(self, caller: _Caller, request: Request) -> tuple[_Caller, Contribution, Decision]:
         """What the rules that do not look at arguments come to for one caller."""

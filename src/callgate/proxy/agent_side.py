@@ -63,7 +63,7 @@ class AgentSide:
         if admission.denial is not None:
             self._deny(request_id, admission, modern=modern)
             return
-        pending = Pending(Kind.CALL, modern=modern, admission=admission)
+        pending = Pending(_CALL, modern, admission)
         forward = frame.forward
         if admission.hidden:
             self._aliases += 1
@@ -85,10 +85,10 @@ class AgentSide:
             state.policy.needs_schema(tool)
             and not state.catalog.knows(tool)
             and (modern or state.initialized)
-            and self.fetch.park(Parked(frame, modern=modern))
+            and self.fetch.park(Parked(frame, modern))
         ):
             # Its place is taken, so that no other request can use its id meanwhile.
-            state.pending[frame.id] = Pending(Kind.CALL, modern=modern)  # type: ignore[index]
+            state.pending[frame.id] = Pending(_CALL, modern)  # type: ignore[index]
             return
         self.judge(frame, modern=modern)
 
@@ -107,7 +107,7 @@ class AgentSide:
             self._cannot_track(frame)
             return
         params = frame.params or {}
-        pending = Pending(_KINDS.get(how, Kind.PASS), modern=is_modern(params))
+        pending = Pending(_KINDS.get(how, Kind.PASS), is_modern(params))
         if pending.kind is Kind.LIST:
             pending.first_page = params.get("cursor") is None
         elif pending.kind is Kind.LISTEN:
@@ -191,6 +191,7 @@ class AgentSide:
             state.to_server.append(replies.error_reply(refusal.request_id, refusal.rpc_code, text, data))
 
 
+_CALL = Kind.CALL
 _KINDS = {
     Treatment.LIST_TOOLS: Kind.LIST,
     Treatment.INITIALIZE: Kind.INITIALIZE,

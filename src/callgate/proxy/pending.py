@@ -1,9 +1,11 @@
 """What the session remembers of requests that were forwarded and are not yet answered."""
 
 from enum import IntEnum
-from typing import Any
+
+from msgspec import Struct
 
 from callgate.gate.admit import Admission
+from callgate.wire.strict import ClientFrame
 
 
 class Kind(IntEnum):
@@ -16,25 +18,22 @@ class Kind(IntEnum):
     LISTEN = 4
 
 
-class Pending:
-    """One request in flight. `alias` is the name under which a hidden tool was asked for."""
+class Pending(Struct):
+    """One request in flight. `alias` is the name under which a hidden tool was asked for.
 
-    __slots__ = ("admission", "alias", "first_page", "kind", "modern", "tools_changed")
+    `first_page` and `tools_changed` speak of tools/list and subscriptions/listen only.
+    """
 
-    def __init__(self, kind: Kind, *, modern: bool = False, admission: Admission | None = None) -> None:
-        self.kind = kind
-        self.modern = modern
-        self.admission = admission
-        self.alias: str | None = None
-        self.first_page = True
-        self.tools_changed = False
+    kind: Kind
+    modern: bool = False
+    admission: Admission | None = None
+    alias: str | None = None
+    first_page: bool = True
+    tools_changed: bool = False
 
 
-class Parked:
+class Parked(Struct, frozen=True):
     """A call that waits until its tool's input schema is known."""
 
-    __slots__ = ("frame", "modern")
-
-    def __init__(self, frame: Any, *, modern: bool) -> None:
-        self.frame = frame
-        self.modern = modern
+    frame: ClientFrame
+    modern: bool

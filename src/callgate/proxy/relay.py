@@ -99,6 +99,7 @@ class Relay:
         else:
             wait = _IDLE_MS
         events = self._poll.poll(wait)
+        self.session.begin_turn()
         if not events:
             if records:
                 self.session.commit()
@@ -131,6 +132,7 @@ class Relay:
     def drain_server(self) -> None:
         """Read what a server that has ended left in its pipe."""
         os.set_blocking(self._server_out, False)
+        self.session.begin_turn()
         while not self.server_ended:
             try:
                 self._read_server()

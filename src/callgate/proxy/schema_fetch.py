@@ -13,6 +13,7 @@ from callgate.proxy.pending import Parked
 from callgate.wire import toolslist
 from callgate.wire.replies import request as build_request
 from callgate.wire.server import ServerFrame
+from callgate.wire.strict import ClientFrame
 from callgate.wire.vocabulary import META_CLIENT_CAPABILITIES, META_PROTOCOL_VERSION
 
 TIMEOUT_SECONDS = 10.0
@@ -67,7 +68,7 @@ class SchemaFetch:
             return False
         self._parked.append(parked)
         if self._id is None:
-            self._meta = _own_meta(parked.frame.params.get("_meta")) if parked.modern else None
+            self._meta = _own_meta(parked.frame) if parked.modern else None
             self._pages = 0
             self._ask(None)
         return True
@@ -116,7 +117,7 @@ class SchemaFetch:
         self._release(parked)
 
 
-def _own_meta(meta: Any) -> dict[str, Any]:
+def _own_meta(frame: ClientFrame) -> dict[str, Any]:
     """The part of the agent's `_meta` that a request of the modern era must carry (2026-07-28, base protocol)."""
-    meta = meta if isinstance(meta, dict) else {}
+    meta: Any = (frame.params or {}).get("_meta")
     return {key: meta[key] for key in (META_PROTOCOL_VERSION, META_CLIENT_CAPABILITIES) if key in meta}

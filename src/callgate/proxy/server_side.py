@@ -17,6 +17,9 @@ TTL_MS = 30_000
 """How long a filtered list may be cached at most, so that a changed policy is seen."""
 
 
+_CALL = Kind.CALL
+
+
 class ServerSide:
     """Reads what the server sends and queues what follows from it in `state`."""
 
@@ -35,7 +38,7 @@ class ServerSide:
                 if self.fetch.owns(request_id):
                     self.fetch.answered(frame)
                     return
-            elif pending.kind is Kind.CALL:
+            elif pending.kind is _CALL:
                 self._called(frame, pending)
                 if pending.alias is not None:
                     state.to_agent.append(_renamed(frame.forward, pending))

@@ -60,6 +60,10 @@ class Session:
         """When `tick` has something to do next (monotonic clock), or None."""
         return self._fetch.deadline_ns
 
+    def begin_turn(self) -> None:
+        """Something happened: what follows, until the next turn, happens now."""
+        self._state.gate.begin_turn()
+
     def agent_oversized(self, frame: Oversized) -> None:
         """A frame of the agent that was too large to be read."""
         self._agent.oversized(frame)
@@ -135,7 +139,7 @@ class Session:
 
     def _release(self, parked: list[Parked]) -> None:
         for call in parked:
-            self._state.pending.pop(call.frame.id, None)
+            self._state.pending.pop(call.frame.id, None)  # type: ignore[arg-type]
             self._agent.judge(call.frame, modern=call.modern)
 
     def _refuse_held(self, error: AuditError) -> None:

@@ -32,6 +32,8 @@ class RoutedLedger:
         self._durable: CheckingLedger | None = None
 
     def reserve(self, charges: Sequence[Charge], guards: Sequence[Guard] = ()) -> Reserved | Refused:
+        if len(charges) == 1 and not guards and charges[0].limit.scope == "session":
+            return self._session.reserve(charges)
         for charge in charges:
             if charge.limit.scope != "session":
                 return self._reserve_both(charges, guards)
