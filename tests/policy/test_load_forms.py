@@ -103,15 +103,18 @@ tools:
     [
         (
             "tools: {t: {rules: [{rate_limit: 10/minute}]}}",
-            'tools:\n  "t":\n    rules:\n      - action: allow\n        rate_limit: {window: 60.0, max: 10, scope: session}\n',
+            'tools:\n  "t":\n    rules:\n      - action: allow\n'
+            "        rate_limit: {window: 60.0, max: 10, scope: session}\n",
         ),
         (
             "tools: {t: {rules: [{action: deny, when: {args.a: 1, args.b: [x]}}]}, s: {rules: []}}",
-            "tools: {s: {rules: []}, t: {rules: [{when: {args.b: {in: [x]}, args.a: {eq: 1.0}}, action: deny}]}}\ndefault: allow",
+            "tools: {s: {rules: []}, t: {rules: [{when: {args.b: {in: [x]}, args.a: {eq: 1.0}}, action: deny}]}}\n"
+            "default: allow",
         ),
         (
             "hide: [a, b]\ntools: {t: {rules: [{validate: {args: {n: {maximum: 5, type: integer}}}}]}}",
-            "hide: [b, a]\ntools: {t: {rules: [{validate: {schema: false, args: {n: {type: integer, maximum: 5.00}}}}]}}",
+            "hide: [b, a]\n"
+            "tools: {t: {rules: [{validate: {schema: false, args: {n: {type: integer, maximum: 5.00}}}}]}}",
         ),
         (
             "tools: {t: {rules: [{rate_limit: [5/s, {max: 9, window: 90s, per: tool}]}]}}",

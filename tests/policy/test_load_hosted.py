@@ -40,6 +40,14 @@ def test_the_whole_published_form_is_read() -> None:
     assert limits.limits[0].counter == "d"
 
 
+def _denied_if(condition: str) -> str:
+    return f'{{"version": "1", "tools": {{"t": {{"deny_if": [{{"conditions": [{condition}]}}]}}}}}}'
+
+
+def _limited(limit: str) -> str:
+    return f'{{"version": "1", "all_tools": {{"limits": [{limit}]}}}}'
+
+
 @pytest.mark.parametrize(
     ("marked", "wanted"),
     [
@@ -54,33 +62,33 @@ def test_the_whole_published_form_is_read() -> None:
         ('{"version": "1", "tools": {"t": {"require": [{"conditions": «[]»}]}}}', "POL027 is empty"),
         ('{"version": "1", "tools": {"t": {"require": «{}»}}}', "POL002 must be a list"),
         (
-            '{"version": "1", "tools": {"t": {"deny_if": [{"conditions": [{"path": «"a"», "op": "eq", "value": 1}]}]}}}',
+            _denied_if('{"path": «"a"», "op": "eq", "value": 1}'),
             "POL040 | `args.`",
         ),
         (
-            '{"version": "1", "tools": {"t": {"deny_if": [{"conditions": [{"path": "args.a", "op": «"=="», "value": 1}]}]}}}',
+            _denied_if('{"path": "args.a", "op": «"=="», "value": 1}'),
             "POL041 `==`",
         ),
         (
-            '{"version": "1", "tools": {"t": {"deny_if": [{"conditions": [«{"path": "args.a", "op": "eq"}»]}]}}}',
+            _denied_if('«{"path": "args.a", "op": "eq"}»'),
             "POL004 `value`",
         ),
         ('{"version": "1", "tools": {"s": {"limits": []}, "t": «5»}}', "POL002 tool `t` must be a mapping"),
         ('{"version": "1", "tools": {«"t_*"»: {"limits": []}}}', "POL074 `t_*`"),
         (
-            '{"version": "1", "all_tools": {"limits": [«{"counter": "c", "window": "day", "max": 1}»]}}',
+            _limited('«{"counter": "c", "window": "day", "max": 1}»'),
             "POL004 needs `scope`",
         ),
         (
-            '{"version": "1", "all_tools": {"limits": [{"counter": "c", "window": "day", "max": 1, "scope": «"global"»}]}}',
+            _limited('{"counter": "c", "window": "day", "max": 1, "scope": «"global"»}'),
             "POL003 must be `grant`",
         ),
         (
-            '{"version": "1", "all_tools": {"limits": [{"counter": "c", "window": «"week"», "max": 1, "scope": "grant"}]}}',
+            _limited('{"counter": "c", "window": «"week"», "max": 1, "scope": "grant"}'),
             "POL003 `week`",
         ),
         (
-            '{"version": "1", "all_tools": {"limits": [{"counter": "c", "window": "day", "max": «1.5», "scope": "grant"}]}}',
+            _limited('{"counter": "c", "window": "day", "max": «1.5», "scope": "grant"}'),
             "POL052",
         ),
     ],
