@@ -12,7 +12,8 @@ from callgate.errors import PolicyError
 from callgate.policy.load import load_policy
 from callgate.policy.normalized import normalized, to_json
 
-_POLICIES = sorted((Path(__file__).parents[2] / "policies").rglob("*.[yj][as]*"))
+_FOLDER = Path(__file__).parents[2] / "policies"
+_POLICIES = sorted((*_FOLDER.rglob("*.yaml"), *_FOLDER.glob("hosted/*.json")))
 
 _WORDS = st.sampled_from(
     ["version", "default", "hide", "tools", "rules", "action", "when", "rate_limit", "validate", "args", "reason",

@@ -57,7 +57,7 @@ tools:
     (limit,) = rule.limits
     assert (limit.max, limit.strict, limit.cost) == (Decimal("100.50"), strict, ("args", "amount"))
     assert (limit.window, limit.counter, limit.scope) == (CalendarWindow("day"), "pay.spend", "global")
-    assert not (rule.state_bounds or rule.counts or rule.require)
+    assert (rule.state_bounds, rule.counts, rule.require) == ((), (), ())
 
 
 def test_a_fixed_increment_is_exact() -> None:
@@ -105,7 +105,7 @@ tools:
     (count,) = read.counts
     assert isinstance(count, Count)
     assert (count.counter, count.window, count.increment) == ("read.seen", CalendarWindow("hour"), 3)
-    assert not (read.limits or send.limits or send.counts)
+    assert (read.limits, send.limits, send.counts) == ((), (), ())
     for rule, op, value in ((read, "gte", 0), (send, "lt", 1)):
         (bound,) = rule.state_bounds
         assert isinstance(bound, StateBound)
