@@ -57,14 +57,19 @@ def test_max_calls_are_admitted_and_the_next_is_told_the_exact_wait(
 def test_an_admission_between_two_ticks_counts_for_no_less_than_the_window(
     store: Store, ledger: Ledger, clock: ManualClock
 ) -> None:
-    calls = make(store, 1)
-    clock.advance(0.000_000_001)
+    calls = make(store, 2)
     admitted(ledger, charge(calls))
-    clock.advance(59.999_999_999)
+    clock.advance(30.000_000_001)
+    admitted(ledger, charge(calls))
+    clock.advance(29.999_999_999)
+    admitted(ledger, charge(calls))
+    clock.advance(30)
     wait = refused(ledger, charge(calls)).retry_after
     assert wait is not None
+    assert 0 < wait <= 0.001
     clock.advance(wait)
     admitted(ledger, charge(calls))
+    refused(ledger, charge(calls))
 
 
 def test_one_refusing_limit_leaves_the_others_unspent(store: Store, ledger: Ledger) -> None:

@@ -158,9 +158,23 @@ class LedgerMachine(RuleBasedStateMachine):
                 model.spent.remove(entry)
 
     @rule(milliseconds=st.one_of(st.integers(0, 1200), st.integers(0, 70_000)))
+    def let_time_pass(self, milliseconds: int) -> None:
+        self.advance(milliseconds)
+
     def advance(self, milliseconds: int) -> None:
         self.clock.advance(milliseconds / 1000)
         self.true_ns += milliseconds * MS
+
+    @rule(
+        name=st.sampled_from([kind[2] for kind in LIMITS]),
+        which=st.integers(0, 3),
+        early=st.sampled_from([0, 1]),
+    )
+    def advance_to_the_edge_of_a_window(self, name: str, which: int, early: int) -> None:
+        ends = [s.at + self.models[name].window for s in self.models[name].spent]
+        ahead = [end - self.true_ns for end in ends if end > self.true_ns]
+        if ahead:
+            self.advance(ahead[which % len(ahead)] // MS - early)
 
     @rule(seconds=st.sampled_from([-1e9, -86_400.0, -0.5, 0.5, 61.0, 86_400.0, 1e9]))
     def step_wall(self, seconds: float) -> None:
