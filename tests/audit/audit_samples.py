@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from callgate.audit.chain import ORIGIN, seal
-from callgate.audit.digest import lean
+from callgate.digest import lean
 from callgate.audit.encode import encode
 from callgate.audit.jsonl import JsonlAudit
 from callgate.audit.record import ChainStart, DecisionRecord, OutcomeRecord, Record

@@ -120,7 +120,7 @@ def test_an_empty_file_is_not_intact() -> None:
 
 def test_a_format_of_the_future_is_not_called_intact() -> None:
     from callgate.audit.chain import ORIGIN, seal
-    from callgate.audit.digest import lean
+    from callgate.digest import lean
 
     future = b'{"kind":"start","format":2,"time":"2031-01-01T00:00:00.000Z"}'
     assert codes(verify_bytes(seal([future], 0, ORIGIN, lean)[0])) == ["AUD106"]
@@ -156,7 +156,7 @@ def test_no_bytes_make_verification_fail(parts: list[bytes]) -> None:
 )
 def test_hostile_lines_with_the_right_hash_are_findings(line: bytes) -> None:
     from callgate.audit.chain import seal
-    from callgate.audit.digest import lean
+    from callgate.digest import lean
 
     sealed = seal([line + b"}"], len(LINES), LINES[-1][-67:], lean)[0]
     assert "AUD105" in codes(verify_bytes(FILE + sealed))

@@ -9,9 +9,9 @@ from typing import Any, Literal, get_args
 
 from msgspec import Raw
 
-from callgate.audit.digest import lean
 from callgate.audit.encode import clip
 from callgate.audit.record import Arguments
+from callgate.digest import lean
 
 ArgumentsMode = Literal["hash", "redacted", "full"]
 MODES: tuple[ArgumentsMode, ...] = get_args(ArgumentsMode)

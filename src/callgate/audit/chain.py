@@ -14,7 +14,7 @@ from collections.abc import Iterable
 
 from msgspec import Struct
 
-from callgate.audit.digest import Sha256, lean
+from callgate.digest import Sha256, lean
 
 DIGITS = 64
 CLOSE = b'"}\n'

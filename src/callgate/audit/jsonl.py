@@ -17,7 +17,6 @@ from os import SEEK_END, lseek, write
 from typing import Literal
 
 from callgate.audit.chain import DIGITS, ORIGIN, seal
-from callgate.audit.digest import fast, lean
 from callgate.audit.encode import encode
 from callgate.audit.logfile import (
     LOCK,
@@ -32,6 +31,7 @@ from callgate.audit.logfile import (
 from callgate.audit.record import FORMAT, ChainStart, Event, EventRecord, Record
 from callgate.audit.timestamp import Timestamp
 from callgate.clock import Clock
+from callgate.digest import fast, lean
 from callgate.errors import AuditError
 
 Sync = Literal["full", "none"]

@@ -14,7 +14,7 @@ from fcntl import LOCK_EX, LOCK_NB, flock
 from msgspec import Struct
 
 from callgate.audit.chain import MAX_LINE, ORIGIN, TAIL, Link, begins_a_file, follows, place
-from callgate.audit.digest import lean
+from callgate.digest import lean
 from callgate.errors import AuditError
 
 _FLAGS = os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK

@@ -5,7 +5,7 @@ from typing import Literal
 import msgspec
 from msgspec import Struct
 
-from callgate.audit.digest import lean
+from callgate.digest import lean
 
 MAX_TIME = 40
 MAX_WAITING = 65_536

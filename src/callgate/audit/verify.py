@@ -10,9 +10,9 @@ from typing import BinaryIO
 from msgspec import Struct
 
 from callgate.audit.chain import DIGITS, MAX_LINE, ORIGIN, follows, place
-from callgate.audit.digest import fast
 from callgate.audit.reading import Line, Pairing, UnreadableError, read_line
 from callgate.audit.record import FORMAT
+from callgate.digest import fast
 
 MAX_FINDINGS = 100
 """So many findings are kept; the rest is only counted."""

@@ -1,14 +1,13 @@
 """The command tree. Each command is a module of its own that is imported only when it is asked for.
 
 A command module has SUMMARY and EXAMPLES (texts), `configure(parser)` and `run(options) -> exit status`.
+It may have `read_plainly(words) -> options | None` to spare the full parser where that matters.
 """
 
-import argparse
 import importlib
 import os
 import sys
 from collections.abc import Sequence
-from typing import NoReturn
 
 import callgate
 from callgate.errors import CallgateError, UsageError
@@ -20,13 +19,6 @@ COMMANDS: dict[str, str] = {
     "policy schema": "callgate.cli.policy_schema",
     "audit verify": "callgate.cli.audit_verify",
 }
-
-
-class _Parser(argparse.ArgumentParser):
-    """Says what is wrong in the manner of every other error, and never prints the whole usage for it."""
-
-    def error(self, message: str) -> NoReturn:
-        raise UsageError("USE002", message.replace("'", "`"), f"see `{self.prog} --help`")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -68,15 +60,13 @@ def _dispatch(words: list[str]) -> int:
         name = " ".join(words[:length])
         if name in COMMANDS:
             module = importlib.import_module(COMMANDS[name])
-            parser = _Parser(
-                prog=f"callgate {name}",
-                description=module.SUMMARY,
-                epilog=module.EXAMPLES,
-                formatter_class=argparse.RawDescriptionHelpFormatter,
-                allow_abbrev=False,
-            )
-            module.configure(parser)
-            status: int = module.run(parser.parse_args(words[length:]))
+            read_plainly = getattr(module, "read_plainly", None)
+            options = read_plainly(words[length:]) if read_plainly is not None else None
+            if options is None:
+                from callgate.cli.parser import parse
+
+                options = parse(name, module, words[length:])
+            status: int = module.run(options)
             return status
     group = words[0]
     verbs = [name.split(" ")[1] for name in COMMANDS if name.startswith(f"{group} ")]

@@ -1,10 +1,17 @@
 """`callgate run`: guard one server over stdio. Standard output is the protocol's; people are spoken to on stderr."""
 
-import argparse
 import os
 import signal
+from typing import TYPE_CHECKING
 
+from callgate.cli.run_options import OPTIONS, read_plainly
 from callgate.errors import UsageError
+
+if TYPE_CHECKING:
+    from argparse import ArgumentParser, Namespace
+    from types import SimpleNamespace
+
+__all__ = ["EXAMPLES", "SUMMARY", "configure", "read_plainly", "run"]
 
 SUMMARY = "start a server as a child and judge every tool call on its way there"
 EXAMPLES = """examples:
@@ -14,35 +21,22 @@ EXAMPLES = """examples:
 The exit status is the server's. Before it starts: 2 usage, 3 policy, 4 server, 5 state or audit."""
 
 
-def configure(parser: argparse.ArgumentParser) -> None:
+def configure(parser: "ArgumentParser") -> None:
     """Declare the options."""
     parser.usage = "callgate run -c POLICY [options] -- COMMAND [ARGUMENT ...]"
-    parser.add_argument("-c", "--config", metavar="POLICY", required=True, help="the policy file")
-    parser.add_argument(
-        "--state", metavar="URL", help="limit store: memory:// or sqlite:///PATH[?sync=normal]"
-    )
-    parser.add_argument("--audit", metavar="FILE", help="append a record of every call to FILE (JSON lines)")
-    parser.add_argument(
-        "--audit-sync",
-        choices=("full", "none"),
-        default="full",
-        help="full: on the disk before a call is forwarded; none: in the file, fast (default: full)",
-    )
-    parser.add_argument(
-        "--audit-arguments",
-        choices=("hash", "redacted", "full"),
-        default="hash",
-        help="what the audit holds of the arguments (default: hash)",
-    )
-    parser.add_argument("--session", metavar="ID", help="name the session, to go on with its counters later")
-    parser.add_argument("--name", metavar="SERVER", help="name of the server in rules, limits and audit")
-    parser.add_argument(
-        "--log-level", choices=("debug", "info", "warning", "error"), default="info", help="default: info"
-    )
-    parser.add_argument("command", nargs=argparse.REMAINDER, metavar="-- COMMAND", help="the server to start")
+    for option in OPTIONS:
+        parser.add_argument(
+            *option.flags,
+            metavar=option.metavar,
+            help=option.help,
+            default=option.default,
+            choices=option.choices,
+            required=option.required,
+        )
+    parser.add_argument("command", nargs="...", metavar="-- COMMAND", help="the server to start")
 
 
-def run(options: argparse.Namespace) -> int:
+def run(options: "Namespace | SimpleNamespace") -> int:
     """Guard the server until it ends. Returns its status, or ends by the signal that ended it."""
     command: list[str] = options.command
     if command and command[0] == "--":

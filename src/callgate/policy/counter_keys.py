@@ -4,10 +4,10 @@ Each part carries its own length or type, so that no value a caller picks can na
 """
 
 from collections.abc import Callable, Sequence
-from hashlib import sha256
 from typing import Any
 
 from callgate.decision import Request, Scope
+from callgate.digest import lean as sha256
 from callgate.policy.model import Path
 from callgate.policy.numbers import canonical, exact
 from callgate.policy.paths import compile_path

@@ -3,9 +3,8 @@
 bytes ─ source_text ─▶ text ─ yaml_tree ─▶ located tree ─ form ─▶ reader ─ warn ─▶ Document
 """
 
-from hashlib import sha256
-
 from callgate.diagnostics import Source
+from callgate.digest import lean as sha256
 from callgate.errors import PolicyError
 from callgate.policy.findings import Findings
 from callgate.policy.form import detect_form

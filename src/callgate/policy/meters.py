@@ -1,7 +1,6 @@
 """What a call spends: limits and counts compiled to functions from the request to charges, bounds to guards."""
 
 from collections.abc import Callable, Iterable, Sequence
-from hashlib import sha256
 from typing import Any
 
 from callgate.decision import (
@@ -14,6 +13,7 @@ from callgate.decision import (
     SlidingWindow,
     Window,
 )
+from callgate.digest import lean as sha256
 from callgate.policy.counter_keys import compile_key
 from callgate.policy.model import Condition, Count, Path, RateLimit, Rule, StateBound, Tool
 from callgate.policy.numbers import amount as usable_amount

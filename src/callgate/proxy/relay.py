@@ -84,8 +84,11 @@ class Relay:
         if self._others.pop(fd, None) is not None:
             self._poll.unregister(fd)
 
-    def turn(self, timeout_ms: int | None = None) -> None:
-        """Wait for something to happen (at most `timeout_ms`), take it in, and send what follows from it."""
+    def turn(self, timeout_ms: int | None = None) -> bool:
+        """Wait for something to happen (at most `timeout_ms`), take it in, and send what follows from it.
+
+        True if nothing happened.
+        """
         if self._settling:
             self._policy_settled()
         self._set_interest()
@@ -107,7 +110,7 @@ class Relay:
                 self._policy_settled()
             self.session.tick()
             self._send()
-            return
+            return True
         for fd, event in events:
             if fd == self._server_out:
                 self._read_server()
@@ -123,6 +126,7 @@ class Relay:
         if self.session.deadline_ns is not None:
             self.session.tick()
         self._send()
+        return False
 
     def close_server_input(self) -> None:
         """Let the server see the end of its input, once all that waits for it is written."""

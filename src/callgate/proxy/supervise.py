@@ -11,6 +11,7 @@ import signal
 from callgate.clock import Clock
 from callgate.proxy.relay import Relay
 from callgate.proxy.state import Log
+from callgate.transports.prctl import become_subreaper
 from callgate.transports.server_process import PASSED_SIGNALS, ServerProcess
 
 LEAVE_SECONDS = 1.0
@@ -30,6 +31,7 @@ class Supervisor:
         self._log = log
         self._keeper_ended = False
         self._leave_at_ns: int | None = None
+        self._is_subreaper = False
 
     def run(self) -> int:
         """Relay until everything has ended. Returns the server's wait status."""
@@ -43,7 +45,10 @@ class Supervisor:
         relay.watch_descriptor(wake_r, lambda: self._signalled(os.read(wake_r, 64)))
         relay.watch_descriptor(server.report, self._reported)
         while not self._keeper_ended:
-            relay.turn(self._patience_ms())
+            if relay.turn(self._patience_ms()) and not self._is_subreaper:
+                # For the death of the keeper. Loading what it takes can wait for a quiet moment.
+                self._is_subreaper = True
+                become_subreaper()
             if relay.agent_ended:
                 self._agent_ended()
             if relay.server_ended and server.status is None and self._leave_at_ns is None:

@@ -43,7 +43,6 @@ class KeeperPipes:
 
 def fork_keeper(command: Sequence[str]) -> KeeperPipes:
     """Fork the keeper, which waits for `START` before it runs `command`. Raises OSError."""
-    become_subreaper()
     control_r, control_w = os.pipe()
     report_r, report_w = os.pipe()
     stdin_r, stdin_w = os.pipe()
