@@ -1,4 +1,4 @@
-"""The JSON Schemas of `validate.args`: checked when the file is read, compiled so that nothing is fetched.
+"""The JSON Schemas of `validate.args`, checked when the file is read. Nothing is ever fetched.
 
 A keyword that JSON Schema does not know would be ignored in silence, and a slip of the pen would open the
 gate; so unknown keywords, unknown formats and references that lead out of the schema are errors.
@@ -33,24 +33,7 @@ _PLAIN = ("$anchor", "$comment", "$ref", "$schema", "const", "default", "depende
 _KEYWORDS = frozenset((*_ONE, *_MANY, *_NAMED, *_PLAIN))
 
 _REGEX_BYTES = 1 << 20
-"""What one compiled `pattern` may take; the engine is linear in the text it looks at."""
-
-
-def compile_argument_schema(schema: Any) -> Any:
-    """Return a validator (`is_valid`, `iter_errors`) for one schema of `Validate.args`.
-
-    Formats are enforced and expressions cannot backtrack. Raises an error of jsonschema_rs or ValueError if
-    the schema is not one; never fetches.
-    """
-    import jsonschema_rs
-
-    return jsonschema_rs.Draft202012Validator(
-        schema,
-        retriever=_refuse,
-        pattern_options=jsonschema_rs.RegexOptions(size_limit=_REGEX_BYTES, dfa_size_limit=_REGEX_BYTES),
-        validate_formats=True,
-        ignore_unknown_formats=False,
-    )
+"""What one compiled `pattern` may take."""
 
 
 def read_argument_schema(node: Node, findings: Findings) -> tuple[Any, bool]:
@@ -112,23 +95,35 @@ def _check_keyword(key: ScalarNode, value: Node, findings: Findings) -> None:
 
 
 def _check_meaning(schema: Any, node: Node, findings: Findings) -> None:
-    """Let the validator itself say what is wrong: against the metaschema, then by compiling."""
+    """Let the validators themselves say what is wrong: the metaschema, a trial, and what calls are checked by."""
     import jsonschema_rs
+
+    from callgate.policy.toolschema import SchemaProblem, ToolSchema
 
     wrong = [
         (error.instance_path, error.message)
         for error in jsonschema_rs.iter_errors({"$ref": _DRAFT}, schema, retriever=_refuse)
     ]
     if not wrong:
+        linear = jsonschema_rs.RegexOptions(size_limit=_REGEX_BYTES, dfa_size_limit=_REGEX_BYTES)
         try:
-            compile_argument_schema(schema)
+            # Unlike a tool's own schema, one that is written here gets no engine that can backtrack.
+            jsonschema_rs.Draft202012Validator(
+                schema,
+                retriever=_refuse,
+                pattern_options=linear,
+                validate_formats=True,
+                ignore_unknown_formats=False,
+            )
+            ToolSchema(schema, strict_formats=True).first_violation(None)
         except jsonschema_rs.ValidationError as error:
             wrong = [(error.instance_path, error.message)]
-        except (jsonschema_rs.ReferencingError, ValueError) as error:
+        except (jsonschema_rs.ReferencingError, SchemaProblem, ValueError) as error:
             wrong = [([], str(error))]
     for path, message in wrong:
-        place = _at(node, path)
-        findings.error("POL060", f"not a JSON Schema: {_one_line(message)}", place.source, _help(message))
+        findings.error(
+            "POL060", f"not a JSON Schema: {_one_line(message)}", _at(node, path).source, _help(message)
+        )
 
 
 def _help(message: str) -> str | None:

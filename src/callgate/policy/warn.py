@@ -85,7 +85,7 @@ def _warn_of_denied(tool: Tool, denial: Rule, findings: Findings) -> None:
 def _warn_of_rules(tool: Tool, document: Document, findings: Findings) -> None:
     seen: dict[str, Source] = {}
     for rule in tool.rules:
-        first = seen.setdefault(_meaning(rule), rule.source)
+        first = seen.setdefault(_meaning(rule), rule.source) if len(tool.rules) > 1 else rule.source
         if first is not rule.source:
             findings.warning(
                 "POL105", "this rule is a duplicate", rule.source, f"the first is on line {first.line}"
