@@ -4,12 +4,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from callgate.audit.chain import ORIGIN, seal
-from callgate.digest import lean
 from callgate.audit.encode import encode
 from callgate.audit.jsonl import JsonlAudit
 from callgate.audit.record import ChainStart, DecisionRecord, OutcomeRecord, Record
 from callgate.audit.verify import Report, lines_of, verify
 from callgate.clock import Clock, ManualClock
+from callgate.digest import lean
 
 TIME = "2026-03-01T09:30:00.125Z"
 

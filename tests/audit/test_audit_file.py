@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import callgate.audit.jsonl as jsonl
-from callgate.audit import digest
+from callgate import digest
 from callgate.audit.jsonl import JsonlAudit
 from callgate.clock import ManualClock
 from callgate.errors import AuditError
