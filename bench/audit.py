@@ -15,7 +15,7 @@ import tempfile
 import time
 from collections.abc import Callable
 
-from callgate.audit import digest
+from callgate import digest
 from callgate.audit.chain import ORIGIN, seal
 from callgate.audit.encode import encode
 from callgate.audit.jsonl import JsonlAudit
