@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from callgate.cli.console import color_wanted, escape, paint, print_error
-from callgate.errors import UsageError
+from callgate.errors import PolicyError, UsageError
+from callgate.policy.load import load_policy
 
 
 class _Terminal(io.StringIO):
@@ -91,4 +92,25 @@ def test_an_error_is_told_with_its_code_and_help_and_cannot_carry_escapes() -> N
     print_error(UsageError("USE001", "unknown command `\x1b[31mx`", help="try `callgate --help`"), stream)
     assert stream.getvalue() == (
         "error[USE001]: unknown command `\\x1b[31mx`\n  = help: try `callgate --help`\n"
+    )
+
+
+def test_an_invalid_policy_is_told_with_all_that_was_found() -> None:
+    stream = io.StringIO()
+    with pytest.raises(PolicyError) as caught:
+        load_policy(b"defalt: deny\nhide: 5\n", "policy.yaml")
+    print_error(caught.value, stream)
+    assert stream.getvalue() == (
+        "error[POL001]: unknown key `defalt` at the top of the file\n"
+        "  --> policy.yaml:1:1\n"
+        "   |\n"
+        " 1 | defalt: deny\n"
+        "   | ^^^^^^\n"
+        "   = help: did you mean `default`?\n"
+        "error[POL002]: `hide` must be a list, found a number (`5`)\n"
+        "  --> policy.yaml:2:7\n"
+        "   |\n"
+        " 2 | hide: 5\n"
+        "   |       ^\n"
+        "2 errors\n"
     )

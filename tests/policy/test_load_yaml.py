@@ -6,6 +6,10 @@ import pytest
 from marked import expect, findings, load
 
 from callgate.diagnostics import Source
+from callgate.policy.findings import Findings
+from callgate.policy.source_text import SourceText
+from callgate.policy.yaml_fallback import PythonParser
+from callgate.policy.yaml_tree import Node, parse
 
 
 def _when(value: str) -> object:
@@ -174,3 +178,29 @@ def test_a_file_with_endless_errors_tells_the_first_ones_and_how_many_more() -> 
     found = findings("tools:\n" + "".join(f"  t{n}: 5\n" for n in range(1000)))
     assert len(found) == 201
     assert (found[-1].code, found[-1].message) == ("POL025", "800 more errors are not shown")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "a: 1\nb: [x, 'y', {c: \"d\"}]\ne: |\n  f\n",
+        "tools:\n  t: &a {rules: [{rate_limit: 5/s}]}\n  ü: *a\n",
+        "a: 1\na: 2\n",
+        "a: !!str b\n",
+        "- [\n",
+        "a: *b\n",
+        "",
+    ],
+)
+def test_the_parser_without_the_c_extension_reads_the_same(
+    text: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def read() -> tuple[Node | None, list[tuple[str, int]]]:
+        source = SourceText("policy.yaml", text)
+        recorded = Findings(source)
+        tree = parse(source, recorded)
+        return tree, [(each.code, each.source.line) for each in recorded.sorted() if each.source]
+
+    with_c = read()
+    monkeypatch.setattr("callgate.policy.yaml_tree._parser", PythonParser)
+    assert read() == with_c

@@ -4,7 +4,7 @@ import os
 import sys
 from typing import Literal, TextIO
 
-from callgate.errors import CallgateError
+from callgate.errors import CallgateError, PolicyError
 from callgate.text import escape
 
 __all__ = ["ColorFlag", "color_wanted", "escape", "paint", "print_error"]
@@ -49,9 +49,18 @@ def paint(text: str, *styles: str, on: bool) -> str:
 
 
 def print_error(error: CallgateError, stream: TextIO | None = None, color: ColorFlag = "auto") -> None:
-    """Write `error[CODE]: message` and, if there is one, its help to `stream` (stderr if None)."""
+    """Write `error[CODE]: message` and, if there is one, its help to `stream` (stderr if None).
+
+    Of a policy everything that was found is told, with its lines.
+    """
     target = sys.stderr if stream is None else stream
     on = color_wanted(target, color)
+    if isinstance(error, PolicyError):
+        from callgate.cli.render import render_human
+
+        target.write(render_human(error.diagnostics, color=on))
+        target.flush()
+        return
     head = paint(f"error[{escape(error.code)}]", "red", "bold", on=on)
     lines = f"{head}: {escape(error.message)}\n"
     if error.help:
