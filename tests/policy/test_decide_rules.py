@@ -192,7 +192,7 @@ def test_a_hosted_deny_if_without_conditions_always_denies() -> None:
 
 def test_a_failure_inside_denies_with_a_code_of_its_own() -> None:
     class Broken:
-        def missing_required(self, arguments: object) -> list[str]:
+        def missing_required(self, _: object) -> list[str]:
             raise RuntimeError("a bug")
 
     text = "tools: {t: {rules: [{validate: {required_args: true}}]}}"
