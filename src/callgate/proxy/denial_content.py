@@ -8,7 +8,7 @@ where no such object exists the content is left out and the text alone speaks. N
 
 from typing import Any
 
-from callgate.policy.toolschema import ToolSchema
+from callgate.policy.toolschema import SchemaProblem, ToolSchema
 
 _MAX_DEPTH = 6
 _EMPTY: dict[str, Any] = {
@@ -24,13 +24,17 @@ _EMPTY: dict[str, Any] = {
 def fitting_content(output_schema: Any, denial: dict[str, Any], text: str) -> dict[str, Any] | None:
     """`denial` with what `output_schema` requires beside it; None if nothing fits.
 
-    Required strings become `text`. The schema is the server's, so the result is checked against it.
+    Required strings become `text`. The schema is the server's, so the result is checked against it; where it cannot
+    be checked nothing fits.
     """
     if not isinstance(output_schema, dict):
         return denial
     filled = _least(output_schema, text, _MAX_DEPTH)
     content = {**filled, **denial} if isinstance(filled, dict) else denial
-    return content if ToolSchema(output_schema).first_violation(content) is None else None
+    try:
+        return content if ToolSchema(output_schema).first_violation(content) is None else None
+    except SchemaProblem:
+        return None
 
 
 def _least(schema: Any, text: str, depth: int) -> Any:
