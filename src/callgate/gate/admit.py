@@ -60,6 +60,7 @@ class Admission(Struct):
     decision_id: str
     tool: str
     started_ns: int
+    turn: int
     hidden: bool = False
     reservation: str | None = None
     denial: Denial | None = None
@@ -98,6 +99,7 @@ class Gate:
         self._fresh: list[Record] = []
         self._kept: list[Record] = []
         self._dropped = 0
+        self._turn = 0
         self.must_commit = False
         """True while a record waits that has to be written before its call is forwarded."""
 
@@ -124,7 +126,9 @@ class Gate:
         decision = policy.decide(
             Request(tool, arguments, caller.session, caller.identity, caller.server, schema)
         )
-        admission = Admission(f"{self._id_prefix}{self._count:x}", tool, self.now_ns, decision.hidden)
+        admission = Admission(
+            f"{self._id_prefix}{self._count:x}", tool, self.now_ns, self._turn, decision.hidden
+        )
         if decision.effect is not _ALLOW:
             admission.denial = reason_denial(decision.reasons)
         elif decision.charges or decision.guards:
@@ -166,7 +170,9 @@ class Gate:
                 self.event("store_failed", error.code, error.message)
             admission.reservation = None
         if self._audit is not None:
-            self._kept.append(self._outcome(admission, status, rpc_code=rpc_code, size=size, task=task))
+            # An outcome whose decision is not yet written goes behind it, and is lost with it.
+            queue = self._fresh if admission.turn == self._turn else self._kept
+            queue.append(self._outcome(admission, status, rpc_code=rpc_code, size=size, task=task))
 
     def event(self, event: Event, event_code: str | None, text: str) -> None:
         """Queue a record of something that is not a call."""
@@ -180,6 +186,7 @@ class Gate:
         counted, and the count is the first thing recorded when the audit works again.
         """
         self.must_commit = False
+        self._turn += 1
         records = self._kept + self._fresh
         if not records or self._audit is None:
             return

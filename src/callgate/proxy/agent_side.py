@@ -23,11 +23,9 @@ from callgate.wire.vocabulary import INVALID_REQUEST, METHOD_NOT_FOUND, Treatmen
 class AgentSide:
     """Reads what the agent sends and queues what follows from it in `state`."""
 
-    def __init__(self, state: SessionState, alias_token: str, max_frame: int) -> None:
+    def __init__(self, state: SessionState, max_frame: int) -> None:
         self._state = state
         self._max_frame = max_frame
-        self._alias_token = alias_token
-        self._aliases = 0
         self.fetch: SchemaFetch
 
     def line(self, line: bytes) -> None:
@@ -66,9 +64,7 @@ class AgentSide:
         pending = Pending(_CALL, modern, admission)
         forward = frame.forward
         if admission.hidden:
-            self._aliases += 1
-            pending.alias = f"{self._alias_token}{self._aliases}"
-            forward = replies.renamed_call(frame.message, pending.alias)
+            forward = replies.renamed_call(frame.message, state.alias(tool))
         state.pending[request_id] = pending
         state.held.append((len(state.to_server), request_id, pending))
         state.to_server.append(forward)
@@ -135,14 +131,18 @@ class AgentSide:
             return
         self.fetch.withdraw(request_id)
         pending = state.pending.get(request_id)
-        # A list must be filtered even if its answer comes late, so only calls are let go.
-        if pending is None or pending.kind is not Kind.CALL:
+        if pending is None or pending.kind is Kind.INITIALIZE:
+            return
+        if pending.kind is Kind.LIST:
+            # It must be filtered even if its answer comes late.
+            pending.cancelled = True
             return
         del state.pending[request_id]
         state.retire(request_id)
         if pending.admission is not None:
             # The server may or may not have run it, and need not answer: what it spent stays spent.
             state.gate.settle(pending.admission, "cancelled")
+            pending.admission = None
 
     def _deny(self, request_id: RequestId, admission: Admission, *, modern: bool) -> None:
         denial: Denial = admission.denial  # type: ignore[assignment]

@@ -19,7 +19,7 @@ class Kind(IntEnum):
 
 
 class Pending(Struct):
-    """One request in flight. `alias` is the name under which a hidden tool was asked for.
+    """One request in flight. A list that was `cancelled` stays: it must be filtered if it comes after all.
 
     `first_page` and `tools_changed` speak of tools/list and subscriptions/listen only.
     """
@@ -27,9 +27,9 @@ class Pending(Struct):
     kind: Kind
     modern: bool = False
     admission: Admission | None = None
-    alias: str | None = None
     first_page: bool = True
     tools_changed: bool = False
+    cancelled: bool = False
 
 
 class Parked(Struct, frozen=True):

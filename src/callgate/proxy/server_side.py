@@ -29,8 +29,10 @@ class ServerSide:
 
     def line(self, line: bytes) -> None:
         """Take one frame without its newline."""
-        frame = read_server_frame(line)
         state = self._state
+        if state.aliases:
+            line = state.unalias(line)
+        frame = read_server_frame(line)
         if frame.kind == "response":
             request_id = frame.id
             pending = None if request_id is None else state.pending.pop(request_id, None)
@@ -40,9 +42,6 @@ class ServerSide:
                     return
             elif pending.kind is _CALL:
                 self._called(frame, pending)
-                if pending.alias is not None:
-                    state.to_agent.append(_renamed(frame.forward, pending))
-                    return
             elif pending.kind is Kind.LIST:
                 state.to_agent.append(self._listed(frame, pending))
                 return
@@ -136,10 +135,3 @@ class ServerSide:
             state.gate.settle(pending.admission, "unknown", size=len(frame.forward))
         text = "the server's answer is no valid message"
         state.to_agent.append(replies.error_reply(frame.id, SERVER_ERROR, text, {"code": "WIR055"}))
-
-
-def _renamed(answer: bytes, pending: Pending) -> bytes:
-    """Put the name that the agent used back into the answer to a call for a hidden tool."""
-    if pending.alias is None or pending.admission is None:
-        return answer
-    return answer.replace(pending.alias.encode(), replies.json_text(pending.admission.tool)[1:-1])

@@ -28,8 +28,8 @@ class Session:
     def __init__(
         self, gate: Gate, policy: Policy, clock: Clock, log: Log, *, token: str, max_frame: int
     ) -> None:
-        self._state = state = SessionState(gate, policy, log)
-        self._agent = AgentSide(state, f"unknown-{token}-", max_frame)
+        self._state = state = SessionState(gate, policy, log, token)
+        self._agent = AgentSide(state, max_frame)
         self._server = ServerSide(state)
         self._fetch = SchemaFetch(
             f"callgate-{token}", clock, state.to_server.append, self._server.page, self._release
@@ -42,8 +42,9 @@ class Session:
 
     @property
     def unanswered(self) -> int:
-        """How many requests of the agent still wait for an answer (open subscriptions apart)."""
-        return sum(pending.kind is not Kind.LISTEN for pending in self._state.pending.values())
+        """How many requests of the agent still wait for an answer (subscriptions and what was cancelled apart)."""
+        pending = self._state.pending.values()
+        return sum(one.kind is not Kind.LISTEN and not one.cancelled for one in pending)
 
     @property
     def records_waiting(self) -> int:
@@ -155,8 +156,9 @@ class Session:
         )
         for place, request_id, pending in reversed(state.held):
             del state.to_server[place]
-            state.pending.pop(request_id, None)
-            if pending.admission is not None:
+            # A call that was cancelled, or answered by a server that guessed its id, waits no more.
+            if pending.admission is not None and state.pending.get(request_id) is pending:
+                del state.pending[request_id]
                 state.gate.refuse(pending.admission, denial)
                 self._agent.answer_denial(request_id, pending.admission.tool, denial, modern=pending.modern)
         state.held.clear()

@@ -6,6 +6,7 @@ from callgate.gate.admit import Gate
 from callgate.policy.compile import Policy
 from callgate.proxy.catalog import Catalog
 from callgate.proxy.pending import Pending
+from callgate.wire import replies
 
 RequestId = str | int
 Log = Callable[[str, str], None]
@@ -15,10 +16,14 @@ MAX_IN_FLIGHT = 10_000
 """Requests that may wait for an answer at the same time, in each direction."""
 
 
+MAX_ALIASES = 1_000
+"""Calls of hidden tools of which the server may still speak; older ones are forgotten."""
+
+
 class SessionState:
     """Frames in `to_agent` and `to_server` are without their newline and in order."""
 
-    def __init__(self, gate: Gate, policy: Policy, log: Log) -> None:
+    def __init__(self, gate: Gate, policy: Policy, log: Log, token: str) -> None:
         self.gate = gate
         self.policy = policy
         self.log = log
@@ -32,8 +37,29 @@ class SessionState:
         """Ids of the latest cancelled calls: a late answer to one must not be taken for another request's."""
         self.server_requests: set[RequestId] = set()
         """Ids of the server's own requests that the agent has not answered."""
+        self.aliases: dict[bytes, bytes] = {}
+        """Names under which hidden tools were asked for, and the tools' names as text inside JSON."""
+        self._token = token
+        self._alias_count = 0
         self.initialized = False
         """Whether the server has answered `initialize` (session era)."""
+
+    def alias(self, tool: str) -> str:
+        """A name that no tool has, to ask the server for instead of the hidden `tool`."""
+        self._alias_count += 1
+        # No such name is a part of another.
+        alias = f"unknown-{self._alias_count}-{self._token}"
+        self.aliases[alias.encode()] = replies.json_text(tool)[1:-1]
+        if len(self.aliases) > MAX_ALIASES:
+            del self.aliases[next(iter(self.aliases))]
+        return alias
+
+    def unalias(self, line: bytes) -> bytes:
+        """A frame from the server with the agent's names in place of those that stood for them."""
+        if self._token.encode() in line:
+            for alias, name in self.aliases.items():
+                line = line.replace(alias, name)
+        return line
 
     def retire(self, request_id: RequestId) -> None:
         """Remember the id of a cancelled call; the oldest of very many is forgotten."""
