@@ -98,7 +98,13 @@ def test_an_absent_argument_is_unknown_to_every_operator_but_exists(op: Operator
 
 @pytest.mark.parametrize(
     ("arguments", "there"),
-    [({"a": {"b": 0}}, True), ({"a": {"b": None}}, False), ({"a": {}}, False), ({"a": 1}, False), ({}, False)],
+    [
+        ({"a": {"b": 0}}, True),
+        ({"a": {"b": None}}, False),
+        ({"a": {}}, False),
+        ({"a": 1}, False),
+        ({}, False),
+    ],
 )
 def test_exists_is_always_certain_and_takes_null_for_absent(arguments: dict[str, Any], there: bool) -> None:
     for wanted in (True, False):
@@ -129,7 +135,9 @@ def test_megabytes_of_value_are_judged_in_linear_time() -> None:
 
 
 numbers = st.one_of(
-    st.integers(), st.floats(allow_nan=False, allow_infinity=False), st.decimals(allow_nan=False, allow_infinity=False)
+    st.integers(),
+    st.floats(allow_nan=False, allow_infinity=False),
+    st.decimals(allow_nan=False, allow_infinity=False),
 )
 
 

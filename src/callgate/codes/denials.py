@@ -75,7 +75,7 @@ CODES: dict[str, CodePage] = {
     "DEN011": CodePage(
         "Not on the list",
         "The policy says `default: deny`, and this tool is either not listed or none of its allow rules applies "
-        "to these arguments. The entry `\"*\"` lists nothing.",
+        'to these arguments. The entry `"*"` lists nothing.',
         "Use a listed tool. To allow this one, list it under `tools` with `rules: []` or an allow rule.",
     ),
     "DEN012": CodePage(
