@@ -108,7 +108,7 @@ RULE: tuple[Key, ...] = (
         "action",
         "`allow`, `deny` or `require_approval`",
         "What the rule says of a call it applies to. An allow rule may carry limits and checks; the call "
-        "must pass all.",
+        "must pass all. `require_approval` refuses where nobody can approve.",
         "deny",
         {"enum": ["allow", "deny", "require_approval"]},
         "allow",
