@@ -4,12 +4,9 @@ A rule states what must hold. Windows are of the calendar, in UTC, and counters 
 original keeps one store for all sessions. A counter without a bound of its own is counted here and not there.
 """
 
-import re
-from decimal import Decimal
-
-from callgate.decision import Amount
 from callgate.policy.condition_syntax import read_condition, read_operator
 from callgate.policy.findings import Findings
+from callgate.policy.intercept_limits import SHORT, any_text, present, read_short, read_state
 from callgate.policy.model import Condition, Count, Document, Path, RateLimit, Rule, StateBound, Tool
 from callgate.policy.named_counters import Counter, Counters, read_unit
 from callgate.policy.shared import name_is_exact, read_default, read_hide
@@ -21,7 +18,6 @@ from callgate.policy.values import (
     items,
     mapping,
     name_is_usable,
-    number,
     path,
 )
 from callgate.policy.yaml_tree import ListNode, MapNode, Node, ScalarNode
@@ -30,9 +26,7 @@ from callgate.text import quote
 _TOP = ("version", "description", "default", "hide", "tools")
 _RULE = ("name", "action", "conditions", "on_deny", "rate_limit", "state")
 _CONDITION = ("path", "op", "value")
-_STATE = ("counter", "window", "increment", "increment_from")
 
-_SHORT = re.compile(r"\+?(0*[1-9][0-9]{0,17})/(.*)")
 
 _FOREIGN = {
     "when": "that is a key of the native form; write `conditions`",
@@ -44,7 +38,7 @@ _FOREIGN = {
 
 def read_intercept(root: MapNode, file: str, revision: str, findings: Findings) -> Document:
     """Return what the file says; with errors in `findings` the result is not to be used."""
-    found = _present(fields(root, _TOP, "at the top of the file", findings, _FOREIGN.get))
+    found = present(fields(root, _TOP, "at the top of the file", findings, _FOREIGN.get))
     tools = mapping(found["tools"][1], "`tools`", findings) if "tools" in found else None
     entries = [
         (key, _rules_of(key, value, findings))
@@ -67,28 +61,8 @@ def read_intercept(root: MapNode, file: str, revision: str, findings: Findings) 
             )
             for key, rules in entries
         ),
-        description=_text(found, "description", findings),
+        description=any_text(found, "description", findings),
     )
-
-
-def _present(found: Fields) -> Fields:
-    """Leave out keys whose value is null, which this form takes for absent."""
-    return {
-        key: pair
-        for key, pair in found.items()
-        if not (isinstance(pair[1], ScalarNode) and pair[1].kind == "null")
-    }
-
-
-def _text(found: Fields, key: str, findings: Findings) -> str | None:
-    """Return the text of a key; this form takes any single value as text."""
-    if key not in found:
-        return None
-    node = found[key][1]
-    if isinstance(node, ScalarNode):
-        return node.text
-    findings.error("POL002", f"`{key}` must be text, found {describe(node)}", node.source)
-    return None
 
 
 def _rules_of(key: ScalarNode, value: Node, findings: Findings) -> list[MapNode]:
@@ -97,7 +71,7 @@ def _rules_of(key: ScalarNode, value: Node, findings: Findings) -> list[MapNode]
     tool = mapping(value, f"tool {quote(key.text, 60)}", findings)
     if tool is None:
         return []
-    found = _present(fields(tool, ("rules",), f"in tool {quote(key.text, 60)}", findings, _tool_hint))
+    found = present(fields(tool, ("rules",), f"in tool {quote(key.text, 60)}", findings, _tool_hint))
     if "rules" not in found:
         return []
     nodes = items(found["rules"][1], f"`rules` of {quote(key.text, 60)}", findings) or ()
@@ -122,7 +96,7 @@ def _declare(rule: MapNode, tool: str, counters: Counters, findings: Findings) -
         action = _entry(rule, "action")
         denies = action is not None and isinstance(action[1], ScalarNode) and action[1].text == "deny"
         alone = state is None and _entry(rule, "conditions") is None and not denies
-        if alone and unit in ("minute", "hour", "day") and _SHORT.fullmatch(short[1].text):
+        if alone and unit in ("minute", "hour", "day") and SHORT.fullmatch(short[1].text):
             counters.declare(Counter(tool, f"_rate_{unit}", read_unit(unit)), short[1].source, findings)
     if state is None or not isinstance(state[1], MapNode):
         return
@@ -133,8 +107,8 @@ def _declare(rule: MapNode, tool: str, counters: Counters, findings: Findings) -
 
 
 def _read_rule(rule: MapNode, tool: str, counters: Counters, findings: Findings) -> Rule:
-    found = _present(fields(rule, _RULE, f"in a rule of {quote(tool, 60)}", findings, _FOREIGN.get))
-    name = _text(found, "name", findings)
+    found = present(fields(rule, _RULE, f"in a rule of {quote(tool, 60)}", findings, _FOREIGN.get))
+    name = any_text(found, "name", findings)
     if name is None:
         findings.error("POL004", f"a rule of {quote(tool, 60)} needs a `name`", rule.source, "give it a name")
     else:
@@ -143,7 +117,7 @@ def _read_rule(rule: MapNode, tool: str, counters: Counters, findings: Findings)
     if "action" in found:
         hints = {"allow": "write `evaluate` with conditions, or `rules: []`"}
         action = choice(found["action"][1], ("evaluate", "deny"), "`action`", findings, hints) or "evaluate"
-    reason = _text(found, "on_deny", findings) or None
+    reason = any_text(found, "on_deny", findings) or None
     _check_combination(found, action, rule, findings)
     conditions: list[Condition] = []
     bounds: list[StateBound] = []
@@ -157,9 +131,9 @@ def _read_rule(rule: MapNode, tool: str, counters: Counters, findings: Findings)
     limits: tuple[RateLimit, ...] = ()
     counts: tuple[Count, ...] = ()
     if "rate_limit" in found:
-        limits = _read_short(found["rate_limit"][1], tool, findings)
+        limits = read_short(found["rate_limit"][1], tool, findings)
     elif "state" in found:
-        limits, counts, bounds = _read_state(found["state"][1], tool, bounds, findings)
+        limits, counts, bounds = read_state(found["state"][1], tool, bounds, findings)
     if action == "deny":
         return Rule(rule.source, name=name, action="deny", reason=reason)
     return Rule(
@@ -236,89 +210,3 @@ def _read_condition(node: Node, counters: Counters, findings: Findings) -> Condi
         )
         return None
     return StateBound(counter.tool, counter.name, counter.window, operator, read.value, node.source)
-
-
-def _read_short(node: Node, tool: str, findings: Findings) -> tuple[RateLimit, ...]:
-    text = node.text if isinstance(node, ScalarNode) else ""
-    found = _SHORT.fullmatch(text)
-    unit = found[2] if found else ""
-    if found is None:
-        findings.error(
-            "POL050",
-            f"{quote(text)} is not a rate limit of this form",
-            node.source,
-            "write `5/hour`: a whole number, `/`, and `minute`, `hour` or `day`",
-        )
-        return ()
-    if unit not in ("minute", "hour", "day"):
-        findings.error(
-            "POL050",
-            f"unknown window {quote(unit)} in {quote(text)}",
-            node.source,
-            "the windows are `minute`, `hour` and `day`",
-        )
-        return ()
-    counter = Counter(tool, f"_rate_{unit}", read_unit(unit))
-    return (RateLimit(int(found[1]), counter.window, node.source, scope="global", counter=counter.key),)
-
-
-def _read_state(
-    node: Node, tool: str, bounds: list[StateBound], findings: Findings
-) -> tuple[tuple[RateLimit, ...], tuple[Count, ...], list[StateBound]]:
-    """Return the rule's own limit or count, and the bounds that are left.
-
-    The first upper bound on the rule's own counter is its limit, spent and checked in one step.
-    """
-    state = mapping(node, "`state`", findings)
-    if state is None:
-        return (), (), bounds
-    found = _present(fields(state, _STATE, "in `state`", findings))
-    name = _text(found, "counter", findings)
-    if not name:
-        findings.error("POL004", "`state` needs a `counter`", node.source, "give the counter a name")
-    elif not name_is_usable(name, "a counter's name", found["counter"][1].source, findings):
-        name = None
-    if "window" not in found:
-        findings.error("POL004", "`state` needs a `window`", node.source, "write `minute`, `hour` or `day`")
-        unit = None
-    else:
-        unit = choice(found["window"][1], ("minute", "hour", "day"), "`window`", findings)
-    amount = _read_increment(found, findings)
-    cost = None
-    if "increment_from" in found:
-        cost = path(found["increment_from"][1], "`increment_from`", findings, args_only=True)
-    if not name or unit is None:
-        return (), (), bounds
-    counter = Counter(tool, name, read_unit(unit))
-    own = next((bound for bound in bounds if _is_own_limit(bound, counter)), None)
-    if own is None:
-        return (), (Count(counter.key, counter.window, node.source, amount, cost),), bounds
-    if own.value < 0:
-        findings.error("POL052", "a limit must not be negative", own.source, "0 admits nothing")
-    limit = RateLimit(
-        own.value,
-        counter.window,
-        own.source,
-        scope="global",
-        cost=cost,
-        strict=own.op == "lt",
-        counter=counter.key,
-        amount=amount,
-    )
-    return (limit,), (), [bound for bound in bounds if bound is not own]
-
-
-def _is_own_limit(bound: StateBound, counter: Counter) -> bool:
-    return (bound.tool, bound.counter) == (counter.tool, counter.name) and bound.op in ("lt", "lte")
-
-
-def _read_increment(found: Fields, findings: Findings) -> Amount:
-    if "increment" not in found:
-        return 1
-    value: int | Decimal | None = number(found["increment"][1], "`increment`", findings)
-    if value is not None and value <= 0:
-        findings.error(
-            "POL075", "`increment` must be more than 0", found["increment"][1].source, "leave it out for 1"
-        )
-        return 1
-    return value if value is not None else 1
