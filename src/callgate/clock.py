@@ -1,6 +1,7 @@
 """Clocks. Everything that measures time takes one, so that no test ever sleeps."""
 
 import time
+from functools import partial
 from typing import Protocol
 
 
@@ -24,13 +25,11 @@ _MONOTONIC_ID: int = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
 
 
 class SystemClock:
-    """The machine's clocks."""
+    """The machine's clocks. The two readings are bound directly: they are taken for every call."""
 
-    def monotonic_ns(self) -> int:
-        return time.clock_gettime_ns(_MONOTONIC_ID)
-
-    def wall_ns(self) -> int:
-        return time.time_ns()
+    def __init__(self) -> None:
+        self.monotonic_ns = partial(time.clock_gettime_ns, _MONOTONIC_ID)
+        self.wall_ns = time.time_ns
 
     def boot_id(self) -> str | None:
         try:
@@ -43,7 +42,9 @@ class SystemClock:
 class ManualClock:
     """A clock that moves only when told. For tests, and for replaying recorded traffic."""
 
-    def __init__(self, *, monotonic_ns: int = 1_000_000_000_000, wall_ns: int = 1_790_000_000_000_000_000) -> None:
+    def __init__(
+        self, *, monotonic_ns: int = 1_000_000_000_000, wall_ns: int = 1_790_000_000_000_000_000
+    ) -> None:
         self._monotonic_ns = monotonic_ns
         self._wall_ns = wall_ns
         self._boot_id = "boot-1"

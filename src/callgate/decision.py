@@ -27,7 +27,7 @@ class Effect(IntEnum):
     DENY = 2
 
 
-class Request(Struct, frozen=True):
+class Request(Struct, frozen=True, gc=False):
     """One tool call as the policy sees it.
 
     `arguments` is the decoded JSON object, numbers exact (int, Decimal, or a float whose repr is exactly what

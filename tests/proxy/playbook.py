@@ -159,7 +159,7 @@ class Playbook:
     def agent_says(self, *frames: Spoken) -> Self:
         """One turn in which the agent's `frames` arrive together."""
         self._all_claimed()
-        self.session.begin_turn()
+        self.session.gate.begin_turn()
         for frame in frames:
             self.session.agent_line(encoded(frame))
         return self.turn()
@@ -167,14 +167,14 @@ class Playbook:
     def server_says(self, *frames: Spoken) -> Self:
         """One turn in which the server's `frames` arrive together."""
         self._all_claimed()
-        self.session.begin_turn()
+        self.session.gate.begin_turn()
         for frame in frames:
             self.session.server_line(encoded(frame))
         return self.turn()
 
     def turn(self) -> Self:
         """End a turn as the relay does: record, then send."""
-        if self.session.must_commit:
+        if self.session.gate.must_commit:
             self.session.commit()
         self.for_server += self.session.take_for_server()
         self.for_agent += self.session.take_for_agent()
@@ -184,7 +184,7 @@ class Playbook:
         """Let time pass, and what is due happen."""
         self._all_claimed()
         self.clock.advance(seconds)
-        self.session.begin_turn()
+        self.session.gate.begin_turn()
         self.session.tick()
         return self.turn()
 

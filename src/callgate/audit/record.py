@@ -49,7 +49,7 @@ class ChainStart(Struct, frozen=True, omit_defaults=True, tag_field="kind", tag=
     previous: str | None = None
 
 
-class DecisionRecord(Struct, frozen=True, omit_defaults=True, tag_field="kind", tag="decision"):
+class DecisionRecord(Struct, frozen=True, omit_defaults=True, tag_field="kind", tag="decision", gc=False):
     """What the gate decided about one call, written before anything is forwarded.
 
     `request` is the JSON-RPC id, `policy` the revision of the policy that decided, `retry_after` is in
@@ -75,7 +75,7 @@ class DecisionRecord(Struct, frozen=True, omit_defaults=True, tag_field="kind", 
     parent: str | None = None
 
 
-class OutcomeRecord(Struct, frozen=True, omit_defaults=True, tag_field="kind", tag="outcome"):
+class OutcomeRecord(Struct, frozen=True, omit_defaults=True, tag_field="kind", tag="outcome", gc=False):
     """What came of the decision `id`.
 
     `duration_ms` counts from the decision to the answer, exact to the microsecond; `response_bytes` is the

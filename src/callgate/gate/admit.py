@@ -54,7 +54,7 @@ class Caller:
         self.server = server
 
 
-class Admission(Struct):
+class Admission(Struct, gc=False):
     """One judged call. `denial` is None for a call that may be forwarded (if hidden: only under another name)."""
 
     decision_id: str

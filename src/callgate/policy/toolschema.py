@@ -49,13 +49,14 @@ class ToolSchema:
     dialect says. The schema must not be changed afterwards.
     """
 
-    __slots__ = ("_name", "_problem", "_raw", "_required", "_shape", "_strict_formats", "_validator")
+    __slots__ = ("_name", "_problem", "_raw", "_required", "_shape", "_strict_formats", "_validator", "_work")
 
     def __init__(self, raw: Any, *, name: str = "", strict_formats: bool = False) -> None:
         self._name = name
         self._raw = raw
         self._strict_formats = strict_formats
         self._shape: SchemaShape | None = None
+        self._work: dict[int, int] = {}
         self._required: list[str] | None = None
         self._validator: Any = None
         self._problem: str | None = None
@@ -106,9 +107,12 @@ class ToolSchema:
     def _bound(self, value: Any) -> None:
         """Refuse values that this schema cannot be checked against in bounded time and stack."""
         depth, size = _measure(value)
-        if self._shape is None:
+        shape = self._shape
+        if shape is None:
             return
-        work = self._shape.work(depth)
+        work = self._work.get(depth)
+        if work is None:
+            work = self._work[depth] = shape.work(depth)
         if work > MAX_WORK or work * size > MAX_TOTAL_WORK:
             raise SchemaProblem("it is too entangled to be checked in bounded time")
 
@@ -163,10 +167,16 @@ class _Constant:
         raise ValueError("no value is allowed here")
 
 
+_CONTAINERS = {dict, list}
+
+
 def _measure(value: Any) -> tuple[int, int]:
     """How deep `value` is nested and how many values it holds. Raises SchemaProblem beyond MAX_DEPTH."""
+    kind = type(value)
+    if kind is dict and not (_CONTAINERS & set(map(type, value.values()))):
+        return 1, 1 + len(value)
     depth, size = 0, 1
-    level = [value] if type(value) in (dict, list) else []
+    level = [value] if kind is dict or kind is list else []
     while level:
         depth += 1
         if depth > MAX_DEPTH:

@@ -18,7 +18,7 @@ class Kind(IntEnum):
     LISTEN = 4
 
 
-class Pending(Struct):
+class Pending(Struct, gc=False):
     """One request in flight. A list that was `cancelled` stays: it must be filtered if it comes after all.
 
     `first_page` and `tools_changed` speak of tools/list and subscriptions/listen only.

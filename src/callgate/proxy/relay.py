@@ -52,6 +52,7 @@ class Relay:
         reload: Reload | None = None,
     ) -> None:
         self.session = session
+        self._gate = session.gate
         self._clock = clock
         self._agent_in = agent_in
         self._server_out = server_out
@@ -65,6 +66,8 @@ class Relay:
         self._interest: dict[int, int] = {}
         self._others: dict[int, Callable[[], None]] = {}
         self._settling = False
+        self._flowing = False
+        """Both sides are read and nothing waits to be written: the poll object knows all it has to."""
         self.agent_ended = False
         """The agent closed its side: there is nothing more to read."""
         self.agent_gone = False
@@ -91,8 +94,9 @@ class Relay:
         """
         if self._settling:
             self._policy_settled()
-        self._set_interest()
-        records = self.session.records_waiting
+        if not self._flowing:
+            self._set_interest()
+        records = self._gate.waiting
         if records:
             wait = _RECORDS_MS
         elif self._settling:
@@ -102,7 +106,7 @@ class Relay:
         else:
             wait = _IDLE_MS
         events = self._poll.poll(wait)
-        self.session.begin_turn()
+        self._gate.begin_turn()
         if not events:
             if records:
                 self.session.commit()
@@ -126,6 +130,13 @@ class Relay:
         if self.session.deadline_ns is not None:
             self.session.tick()
         self._send()
+        self._flowing = self._flowing and not (
+            self._to_agent.size
+            or self._to_server.size
+            or self._settling
+            or self.agent_ended
+            or self.server_ended
+        )
         return False
 
     def close_server_input(self) -> None:
@@ -136,7 +147,7 @@ class Relay:
     def drain_server(self) -> None:
         """Read what a server that has ended left in its pipe."""
         os.set_blocking(self._server_out, False)
-        self.session.begin_turn()
+        self._gate.begin_turn()
         while not self.server_ended:
             try:
                 self._read_server()
@@ -198,7 +209,7 @@ class Relay:
 
     def _send(self) -> None:
         session = self.session
-        if session.must_commit or session.records_waiting >= _RECORDS_MAX:
+        if self._gate.must_commit or self._gate.waiting >= _RECORDS_MAX:
             session.commit()
         frames = session.take_for_server()
         if frames and self.server_closed:
@@ -251,6 +262,7 @@ class Relay:
 
     def _stop_server_input(self) -> None:
         self.server_closed = True
+        self._flowing = False
         self._want(self._to_server.fd, None)
         os.close(self._to_server.fd)
 
@@ -266,6 +278,7 @@ class Relay:
             self._want(self._to_agent.fd, None)
         if not self.server_closed:
             self._want(self._to_server.fd, select.POLLOUT if self._to_server.size else 0)
+        self._flowing = read_agent and read_server and not (self._to_agent.size or self._to_server.size)
 
     def _want(self, fd: int, events: int | None) -> None:
         """Tell the poll object only what changed."""

@@ -28,6 +28,7 @@ class Session:
     def __init__(
         self, gate: Gate, policy: Policy, clock: Clock, log: Log, *, token: str, max_frame: int
     ) -> None:
+        self.gate = gate
         self._state = state = SessionState(gate, policy, log, token)
         self._agent = AgentSide(state, max_frame)
         self._server = ServerSide(state)
@@ -47,23 +48,9 @@ class Session:
         return sum(one.kind is not Kind.LISTEN and not one.cancelled for one in pending)
 
     @property
-    def records_waiting(self) -> int:
-        """How many audit records are not yet written."""
-        return self._state.gate.waiting
-
-    @property
-    def must_commit(self) -> bool:
-        """Whether something waits that may not be sent before its record is written."""
-        return self._state.gate.must_commit
-
-    @property
     def deadline_ns(self) -> int | None:
         """When `tick` has something to do next (monotonic clock), or None."""
         return self._fetch.deadline_ns
-
-    def begin_turn(self) -> None:
-        """Something happened: what follows, until the next turn, happens now."""
-        self._state.gate.begin_turn()
 
     def agent_oversized(self, frame: Oversized) -> None:
         """A frame of the agent that was too large to be read."""
@@ -101,9 +88,12 @@ class Session:
     def take_for_server(self) -> list[bytes]:
         """Frames to send to the server now, in order."""
         state = self._state
-        frames = state.to_server[:]
-        state.to_server.clear()
-        self._sent, state.held = state.held, []
+        frames = state.to_server
+        if frames:
+            # The list itself stays, as others append to it.
+            frames = frames[:]
+            state.to_server.clear()
+            self._sent, state.held = state.held, []
         return frames
 
     def not_sent(self) -> None:
@@ -117,8 +107,9 @@ class Session:
 
     def take_for_agent(self) -> list[bytes]:
         """Frames to send to the agent now, in order."""
-        frames = self._state.to_agent[:]
-        self._state.to_agent.clear()
+        frames = self._state.to_agent
+        if frames:
+            self._state.to_agent = []
         return frames
 
     def replace_policy(self, policy: Policy) -> None:

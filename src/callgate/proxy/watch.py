@@ -32,7 +32,7 @@ class FileWatch:
         After "changed" the file counts as read.
         """
         look = self._look()
-        if look == self._read and look == self._latest:
+        if look == self._read == self._latest:
             return "same"
         now = self._clock.monotonic_ns()
         if self._latest == self._read:
