@@ -55,9 +55,9 @@ class AgentSide:
         params: dict[str, Any] = frame.params  # type: ignore[assignment]
         request_id: RequestId = frame.id  # type: ignore[assignment]
         tool: str = params["name"]
-        admission = state.gate.admit(
-            tool, params.get("arguments") or {}, request_id, schema=state.catalog.schema(tool)
-        )
+        # What the server lists of a hidden tool must not make a difference: it is unknown.
+        schema = None if state.policy.hides(tool) else state.catalog.schema(tool)
+        admission = state.gate.admit(tool, params.get("arguments") or {}, request_id, schema=schema)
         if admission.denial is not None:
             self._deny(request_id, admission, modern=modern)
             return
@@ -79,7 +79,8 @@ class AgentSide:
         tool: str = params["name"]
         if (
             state.policy.needs_schema(tool)
-            and not state.catalog.knows(tool)
+            and not state.catalog.complete
+            and (state.policy.hides(tool) or not state.catalog.knows(tool))
             and (modern or state.initialized)
             and self.fetch.park(Parked(frame, modern))
         ):
@@ -153,7 +154,7 @@ class AgentSide:
         """Queue the answer to a refused call."""
         state = self._state
         structured: dict[str, Any] = denial.structured()
-        output_schema = state.catalog.output_schema(tool)
+        output_schema = None if state.policy.hides(tool) else state.catalog.output_schema(tool)
         content = structured
         if output_schema is not None:
             content = fitting_content(output_schema, structured, denial.text) or {}

@@ -4,6 +4,7 @@ A server's list is hostile input: it is bounded, and a tool named twice has no s
 """
 
 from collections.abc import Iterable
+from itertools import islice
 from typing import Any
 
 from callgate.policy.toolschema import ToolSchema
@@ -17,7 +18,7 @@ class Catalog:
 
     def __init__(self) -> None:
         self._tools: dict[str, ListedTool | None] = {}
-        self._building: dict[str, ListedTool | None] = {}
+        self._building: dict[str, ListedTool | None] | None = None
         self._schemas: dict[str, ToolSchema | None] = {}
         self.complete = False
         """True while every page has been seen and the server has not announced a change since."""
@@ -48,23 +49,29 @@ class Catalog:
 
     def page(self, tools: Iterable[ListedTool], *, first: bool, last: bool) -> None:
         """Take one page of a list whose pages come in order."""
-        if first:
-            self._building = {}
+        # A page that continues no list (another list ended meanwhile, or the tools changed) completes none.
+        whole = last and (first or self._building is not None)
+        building = {} if first or self._building is None else self._building
         for tool in tools:
-            if tool.name in self._building:
-                self._building[tool.name] = None
-            elif len(self._building) < MAX_TOOLS:
-                self._building[tool.name] = tool
-        # Until the last page is there, a new page is better than an old list for the tools it names.
-        self._tools = self._building if last else {**self._tools, **self._building}
+            if tool.name in building:
+                building[tool.name] = None
+            elif len(building) < MAX_TOOLS:
+                building[tool.name] = tool
         self._schemas = {}
-        if last:
-            self._building = {}
+        if whole:
+            self._tools = building
             self.complete = True
+        else:
+            # Until the last page is there, a new page is better than an old list for the tools it names.
+            self._tools = dict(islice({**self._tools, **building}.items(), MAX_TOOLS))
+        if last:
+            self._building = None
+        elif first or self._building is not None:
+            self._building = building
 
     def outdated(self) -> None:
         """The server says that its tools changed: ask again before trusting a schema."""
         self.complete = False
         self._tools = {}
-        self._building = {}
+        self._building = None
         self._schemas = {}

@@ -59,8 +59,8 @@ class SchemaFetch:
         return self._deadline_ns if self._id is not None else None
 
     def owns(self, request_id: object) -> bool:
-        """Whether an answer with this id is meant for the gate and not for the agent."""
-        return self._id is not None and request_id == self._id
+        """Whether an answer with this id is meant for the gate and not for the agent, even if it comes too late."""
+        return self._count > 0 and type(request_id) is str and request_id.startswith(self._token)
 
     def park(self, parked: Parked) -> bool:
         """Let a call wait for the list, asking for it if that is not under way. False: too many wait already."""
@@ -82,7 +82,9 @@ class SchemaFetch:
         return False
 
     def answered(self, frame: ServerFrame) -> None:
-        """Take the server's answer to the gate's own question."""
+        """Take the server's answer to a question of the gate's own; nobody waits for one that comes too late."""
+        if frame.id != self._id:
+            return
         listed = None if frame.result is None else toolslist.read_tools_list(frame.result)
         if listed is None:
             self._end()
@@ -98,6 +100,11 @@ class SchemaFetch:
         """The server did not answer in time: the parked calls are judged without the schema."""
         if self._id is not None and self._clock.monotonic_ns() >= self._deadline_ns:
             self._end()
+
+    def drop(self) -> None:
+        """Ask no more and forget the parked calls: whoever calls this answers them."""
+        self._id = None
+        self._parked = []
 
     def _ask(self, cursor: str | None) -> None:
         self._count += 1

@@ -66,6 +66,7 @@ class Session:
 
     def server_gone(self, why: str) -> None:
         """The server has ended: every open request is answered with `why`."""
+        self._fetch.drop()
         self._server.gone(why)
 
     def stopped(self, why: str) -> None:
