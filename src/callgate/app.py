@@ -12,12 +12,12 @@ import callgate
 from callgate.audit.arguments import ArgumentsMode
 from callgate.audit.jsonl import JsonlAudit
 from callgate.clock import SystemClock
+from callgate.diagnostics import Diagnostic
 from callgate.errors import CallgateError, PolicyError
 from callgate.gate.admit import Caller, Gate
 from callgate.policy.compile import Policy
-from callgate.policy.load import load_policy
 from callgate.policy.model import Document
-from callgate.policyfile import read_policy_file
+from callgate.policyloader import PolicyLoad
 from callgate.proxy.relay import Relay
 from callgate.proxy.selftest import refuses, self_test, with_canary
 from callgate.proxy.session import Session
@@ -47,14 +47,15 @@ class RunOptions(Struct, frozen=True):
     server: str | None = None
 
 
-def guard(pipes: KeeperPipes, options: RunOptions, log: Log) -> int:
+def guard(pipes: KeeperPipes, load: PolicyLoad, options: RunOptions, log: Log) -> int:
     """Guard one server over stdio until it ends. Returns its wait status.
 
-    Raises CallgateError before the server is started: the policy, the state, the audit or the self-test is at fault.
+    `load` is the policy file's reading, under way since before this module was imported. Raises CallgateError
+    before the server is started: the policy, the state, the audit or the self-test is at fault.
     """
     clock = SystemClock()
-    watch = FileWatch(options.policy, clock)
-    document = _load(options.policy, log)
+    document = load.result()
+    _show_warnings(document, log)
     canary = f"self-test-{os.urandom(8).hex()}"
     policy = with_canary(document, canary)
     uses_store = policy.outlives_process
@@ -87,9 +88,6 @@ def guard(pipes: KeeperPipes, options: RunOptions, log: Log) -> int:
     log("banner", _banner(options, document, caller, uses_store=uses_store))
     session = Session(gate, policy, clock, log, token=os.urandom(8).hex(), max_frame=MAX_AGENT_FRAME)
 
-    def reload() -> Policy | None:
-        return _reload(options.policy, canary, gate, log)
-
     relay = Relay(
         session,
         clock,
@@ -99,8 +97,8 @@ def guard(pipes: KeeperPipes, options: RunOptions, log: Log) -> int:
         server_out=server.server_out,
         max_agent_frame=MAX_AGENT_FRAME,
         max_server_frame=MAX_SERVER_FRAME,
-        watch=watch,
-        reload=reload,
+        watch=FileWatch(options.policy, clock, load.seen),
+        reload=PolicyReload(options.policy, canary, gate, log),
     )
     try:
         return Supervisor(relay, server, clock, log).run()
@@ -135,36 +133,57 @@ def _identity() -> str:
         return f"local:{os.getuid()}"
 
 
-def _load(path: str, log: Log) -> Document:
-    document = load_policy(read_policy_file(path), path)
-    for warning in document.warnings:
-        place = f"{warning.source.file}:{warning.source.line}: " if warning.source else ""
-        log("warning", f"{escape(place)}[{warning.code}] {escape(warning.message)}")
-    return document
+class PolicyReload:
+    """Reads the changed policy file beside the relay; a bad one is refused loudly and the old one stays (law 7)."""
 
+    def __init__(self, path: str, canary: str, gate: Gate, log: Log) -> None:
+        self._path = path
+        self._canary = canary
+        self._gate = gate
+        self._log = log
+        self._load: PolicyLoad | None = None
 
-def _reload(path: str, canary: str, gate: Gate, log: Log) -> Policy | None:
-    """Read the changed policy file. None, loudly, if it is not good: the old policy stays (law 7)."""
-    try:
-        document = _load(path, log)
-        policy = with_canary(document, canary)
-        if not refuses(policy, canary):
-            raise CallgateError("SELF001", "the self-test of the new policy failed")
-    except CallgateError as error:
+    def start(self) -> int:
+        self._load = PolicyLoad(self._path)
+        return self._load.fd
+
+    def feed(self) -> bool:
+        return self._load is None or self._load.feed()
+
+    def finish(self) -> Policy | None:
+        load, self._load = self._load, None
+        if load is None:
+            return None
+        try:
+            document = load.result()
+            policy = with_canary(document, self._canary)
+            if not refuses(policy, self._canary):
+                raise CallgateError("SELF001", "the self-test of the new policy failed")
+        except CallgateError as error:
+            self._refuse(error)
+            return None
+        _show_warnings(document, self._log)
+        self._log("banner", f"policy reloaded: {_summary(document)}")
+        self._gate.event("policy_reloaded", None, _summary(document))
+        return policy
+
+    def _refuse(self, error: CallgateError) -> None:
+        log = self._log
         log("error", f"policy not reloaded, the old one stays: [{error.code}] {escape(error.message)}")
-        if isinstance(error, PolicyError):
-            for finding in error.diagnostics:
-                place = (
-                    f"{finding.source.file}:{finding.source.line}:{finding.source.column}: "
-                    if finding.source
-                    else ""
-                )
-                log("error", f"{escape(place)}[{finding.code}] {escape(finding.message)}")
-        gate.event("policy_refused", error.code, error.message)
-        return None
-    log("banner", f"policy reloaded: {_summary(document)}")
-    gate.event("policy_reloaded", None, _summary(document))
-    return policy
+        for finding in error.diagnostics if isinstance(error, PolicyError) else ():
+            log("error", _line(finding))
+        self._gate.event("policy_refused", error.code, error.message)
+
+
+def _show_warnings(document: Document, log: Log) -> None:
+    for warning in document.warnings:
+        log("warning", _line(warning))
+
+
+def _line(finding: Diagnostic) -> str:
+    source = finding.source
+    place = f"{source.file}:{source.line}:{source.column}: " if source else ""
+    return escape(f"{place}[{finding.code}] {finding.message}")
 
 
 def _summary(document: Document) -> str:

@@ -44,13 +44,13 @@ class Request(Struct, frozen=True, gc=False):
     grant: str | None = None
 
 
-class SlidingWindow(Struct, frozen=True):
+class SlidingWindow(Struct, frozen=True, tag="sliding"):
     """Any interval of `milliseconds` length."""
 
     milliseconds: int
 
 
-class CalendarWindow(Struct, frozen=True):
+class CalendarWindow(Struct, frozen=True, tag="calendar"):
     """The current minute, hour or day in UTC. For Intercept and hosted files only."""
 
     unit: Literal["minute", "hour", "day"]

@@ -101,12 +101,13 @@ def test_the_gates_own_frames_are_read_by_the_sdk() -> None:
         assert read_server_frame(reply).kind != "garbage"
 
 
-def test_a_renamed_call_keeps_every_value() -> None:
+def test_a_stand_in_for_a_hidden_call_carries_no_arguments_and_keeps_every_other_value() -> None:
     frame = read(call(arguments={"a": 0.1, "b": 10**30}))
-    message = {**frame.message, "params": {**frame.message["params"], "arguments": {"d": Decimal("1E+2")}}}
-    assert exact(replies.renamed_call(message, "other"))["params"] == {
+    message = {**frame.message, "params": {**frame.message["params"], "_meta": {"d": Decimal("1E+2")}}}
+    assert exact(replies.stand_in_call(message, "other"))["params"] == {
         "name": "other",
-        "arguments": {"d": 100},
+        "arguments": {},
+        "_meta": {"d": 100},
     }
     assert message["params"]["name"] == "echo"
 

@@ -49,16 +49,19 @@ def run(options: "Namespace | SimpleNamespace") -> int:
         0 < len(options.session) <= 200 and options.session.isprintable()
     ):
         raise UsageError("USE004", "`--session` wants 1 to 200 printable characters")
-    # Forked while this process is still small: the keeper stays as small as that.
+    # Both are forked while this process is still small. The policy is read while the gate is being imported.
+    from callgate.policyloader import PolicyLoad
     from callgate.transports.keeper import fork_keeper
 
     pipes = fork_keeper(command)
+    load = PolicyLoad(options.config)
 
     from callgate.app import RunOptions, guard
     from callgate.cli.run_log import make_log
 
     status = guard(
         pipes,
+        load,
         RunOptions(
             policy=options.config,
             command=command,

@@ -48,12 +48,14 @@ CODES: dict[str, CodePage] = {
     ),
     "WIR052": CodePage(
         "too many open requests",
-        "10,000 requests of this connection wait for the server's answer. The gate remembers each, so there is a bound.",
+        "10,000 requests of this connection wait for the server's answer. The gate remembers each, so there is a "
+        "bound.",
         "Wait for answers before asking more, or cancel what is no longer wanted.",
     ),
     "WIR053": CodePage(
         "the server's frame is too large",
-        "The server sent one message of more than 64 MiB. It was not passed on; the request it answers gets this error.",
+        "The server sent one message of more than 64 MiB. It was not passed on; the request it answers gets this "
+        "error.",
         "Ask the server for less at a time.",
     ),
     "WIR054": CodePage(
@@ -67,6 +69,12 @@ CODES: dict[str, CodePage] = {
         "The server wrote a line that some readers would take for an answer and others not, or that holds carriage "
         "returns and could stand for several messages. It was not passed on.",
         "Report it to the server's author. Programs that print progress to stdout do this: they must use stderr.",
+    ),
+    "POL090": CodePage(
+        "the policy's reader died",
+        "A policy is read in a process of its own, with bounds on its time (20 s of CPU) and memory. That process "
+        "ended without a result: the file is far too entangled, or the machine is out of memory.",
+        "Run `callgate policy check FILE`. Simplify what the file nests or repeats; look at the machine's memory.",
     ),
     "SELF001": CodePage(
         "the self-test failed",

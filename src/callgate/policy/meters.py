@@ -181,8 +181,7 @@ def _rank(rule: Rule, spent: Spent) -> tuple[Any, ...]:
         rule.name or "",
         rule.action,
         rule.reason or "",
-        spent.source.line,
-        spent.source.column,
+        *(number for source in (spent.source, rule.source) for number in (source.line, source.column)),
     )
 
 

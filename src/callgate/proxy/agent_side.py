@@ -64,7 +64,7 @@ class AgentSide:
         pending = Pending(_CALL, modern, admission)
         forward = frame.forward
         if admission.hidden:
-            forward = replies.renamed_call(frame.message, state.alias(tool))
+            forward = replies.stand_in_call(frame.message, state.alias(tool))
         state.pending[request_id] = pending
         state.held.append((len(state.to_server), request_id, pending))
         state.to_server.append(forward)

@@ -29,9 +29,19 @@ _BROKEN = select.POLLERR | select.POLLHUP | select.POLLNVAL
 
 
 class Reload(Protocol):
-    """Reads the changed policy file; returns None, having said why, if it is not good."""
+    """Reads the changed policy file while the relay goes on."""
 
-    def __call__(self) -> Policy | None: ...
+    def start(self) -> int:
+        """Begin to read; returns a descriptor that becomes readable as the result arrives."""
+        ...
+
+    def feed(self) -> bool:
+        """Take in what has arrived. True when it is all there."""
+        ...
+
+    def finish(self) -> Policy | None:
+        """The policy; None, having said why, if it is not good."""
+        ...
 
 
 class Relay:
@@ -66,6 +76,8 @@ class Relay:
         self._interest: dict[int, int] = {}
         self._others: dict[int, Callable[[], None]] = {}
         self._settling = False
+        """The policy file is changing or being read: the agent's frames wait."""
+        self._reading = False
         self._flowing = False
         """Both sides are read and nothing waits to be written: the poll object knows all it has to."""
         self.agent_ended = False
@@ -169,13 +181,24 @@ class Relay:
         """Whether the policy in force is the file's; reads the file if it changed. False: wait a moment."""
         if self._watch is None:
             return True
+        if self._reading:
+            return False
         change = self._watch.check()
         self._settling = change == "settling"
         if change == "changed" and self._reload is not None:
-            policy = self._reload()
-            if policy is not None:
-                self.session.replace_policy(policy)
+            self._reading = self._settling = True
+            reload, fd = self._reload, self._reload.start()
+            self.watch_descriptor(fd, lambda: self._policy_arrives(reload, fd))
         return not self._settling
+
+    def _policy_arrives(self, reload: Reload, fd: int) -> None:
+        if not reload.feed():
+            return
+        self.forget_descriptor(fd)
+        self._reading = self._settling = False
+        policy = reload.finish()
+        if policy is not None:
+            self.session.replace_policy(policy)
 
     def _read_agent(self) -> None:
         data = os.read(self._agent_in, READ_SIZE)

@@ -5,10 +5,10 @@ has looked the same for `SETTLE_SECONDS`; until then the caller holds the agent'
 `PATIENCE_SECONDS`, for a file that never comes to rest).
 """
 
-import os
 from typing import Literal
 
 from callgate.clock import Clock
+from callgate.filestate import FileState, look_at
 
 SETTLE_SECONDS = 0.1
 PATIENCE_SECONDS = 2.0
@@ -17,12 +17,12 @@ Change = Literal["same", "settling", "changed"]
 
 
 class FileWatch:
-    """Compares what `stat` says of `path` with what it said when the file was last read."""
+    """Compares the file with what it was when it was last read: `seen`, taken before that reading began."""
 
-    def __init__(self, path: str, clock: Clock) -> None:
+    def __init__(self, path: str, clock: Clock, seen: FileState) -> None:
         self._path = path
         self._clock = clock
-        self._read = self._latest = self._look()
+        self._read = self._latest = seen
         self._since_ns = 0
         self._first_ns = 0
 
@@ -31,7 +31,7 @@ class FileWatch:
 
         After "changed" the file counts as read.
         """
-        look = self._look()
+        look = look_at(self._path)
         if look == self._read == self._latest:
             return "same"
         now = self._clock.monotonic_ns()
@@ -49,10 +49,3 @@ class FileWatch:
             return "same"
         self._read = self._latest
         return "changed"
-
-    def _look(self) -> tuple[int, ...] | None:
-        try:
-            status = os.stat(self._path)
-        except OSError:
-            return None
-        return (status.st_mtime_ns, status.st_ctime_ns, status.st_size, status.st_ino, status.st_dev)

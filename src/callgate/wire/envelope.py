@@ -151,13 +151,18 @@ def scan(frame: bytes) -> Envelope:
 
 
 class _TwiceError(Exception):
-    pass
+    """Two readers may see different members. `id` is the one that all of them see, None if there is none."""
+
+    def __init__(self, id: RequestId | None) -> None:
+        super().__init__()
+        self.id = id
 
 
 def _members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     members = dict(pairs)
     if len({name.casefold() for name in members}) != len(pairs):
-        raise _TwiceError
+        ids = [name for name, _ in pairs if name.casefold() == "id"]
+        raise _TwiceError(trusted_id(members["id"]) if ids == ["id"] else None)
     return members
 
 
@@ -167,7 +172,9 @@ def _read_outer(outer: bytearray) -> Envelope:
     try:
         text = outer.decode("utf-8", "surrogateescape").lstrip("\ufeff").strip()
         members = JSONDecoder(object_pairs_hook=_members, strict=False).decode(text)
-    except (ValueError, RecursionError, _TwiceError):
+    except _TwiceError as twice:
+        return Envelope("unknown", twice.id)
+    except (ValueError, RecursionError):
         return UNKNOWN
     if type(members) is not dict:
         return UNKNOWN

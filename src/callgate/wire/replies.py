@@ -84,9 +84,15 @@ def request(id: RequestId, method: str, params: dict[str, Any]) -> bytes:
     return b'{"jsonrpc":"2.0","id":%b,"method":%b,"params":%b}' % head
 
 
-def renamed_call(message: dict[str, Any], name: str) -> bytes:
-    """The tools/call `message` with another tool name and everything else as it was."""
-    return json_text({**message, "params": {**message["params"], "name": name}})
+def stand_in_call(message: dict[str, Any], name: str) -> bytes:
+    """The tools/call `message` with another tool name and no arguments, and everything else as it was.
+
+    A server that does not look at names must not find anything in it to act on.
+    """
+    params = {**message["params"], "name": name}
+    if params.get("arguments"):
+        params["arguments"] = {}
+    return json_text({**message, "params": params})
 
 
 def _notification(method: bytes, params: dict[str, Any]) -> bytes:
