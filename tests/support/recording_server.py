@@ -4,10 +4,13 @@
 
 It reads as sloppy servers do: universal newlines, the last of two equal keys, names without regard to case, no
 look at ids. Every tools/call that it understands is appended to LOG as one JSON line. Tools given are listed;
-each has an inputSchema with a required string `text`.
+each has an inputSchema with a required string `text`. With RECORDING_SPLITLINES in the environment it cuts what
+it reads with `str.splitlines`, so also at U+0085, U+2028 and U+2029.
 """
 
+import io
 import json
+import os
 import sys
 from typing import Any
 
@@ -42,12 +45,21 @@ def folded(value: Any) -> Any:
     return value
 
 
-for line in sys.stdin:
+def flat(message: Any) -> list[Any]:
+    """The members of a batch, and of a batch inside it."""
+    return [one for inner in message for one in flat(inner)] if isinstance(message, list) else [message]
+
+
+# As the official SDK opens it: universal newlines, where sys.stdin itself has none on Unix.
+stdin = io.TextIOWrapper(sys.stdin.buffer, encoding="utf-8", errors="replace")
+splits = "RECORDING_SPLITLINES" in os.environ
+for line in (piece for text in stdin for piece in (text.splitlines() if splits else (text,))):
     try:
         message = json.loads(line)
-    except ValueError:
+        messages = flat(message)
+    except (ValueError, RecursionError):
         continue
-    for one in message if isinstance(message, list) else [message]:
+    for one in messages:
         if not isinstance(one, dict):
             continue
         one = folded(one)
