@@ -1,11 +1,12 @@
 """What an attack is, and the two calls that every attack is made of: one the policy forbids, one it allows."""
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 from msgspec import Struct
 
+T = TypeVar("T")
 Answer = tuple[str | int | None, str]
 """The id an answer must have, and the code in it: of a refusal, of a denial, or "result"."""
 
@@ -61,6 +62,11 @@ class Target(Struct, frozen=True):
 def frame(id: bytes, method: bytes, params: bytes) -> bytes:
     """A request of JSON texts, without a newline."""
     return b'{"jsonrpc":"2.0","id":%b,"method":%b,"params":%b}' % (id, method, params)
+
+
+def of(build: Callable[[Target, T], bytes], value: T) -> Callable[[Target], bytes]:
+    """`build` for one value of many."""
+    return lambda target: build(target, value)
 
 
 class Attack(Struct, frozen=True):

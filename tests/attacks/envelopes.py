@@ -1,6 +1,6 @@
 """Frames that are not one JSON-RPC request, and still make some server run a tool."""
 
-from tests.attacks.attack import EVERYWHERE, ID, Attack, frame
+from tests.attacks.attack import EVERYWHERE, ID, Attack, frame, of
 
 _BATCH = "2025-03-26 had batches; a gate that looks at objects alone overlooks what is in an array"
 _VERSION = "lenient servers do not look at it"
@@ -80,7 +80,7 @@ ENVELOPES: tuple[Attack, ...] = (
         Attack(
             f"jsonrpc is {label}",
             _VERSION,
-            lambda t, spelling=spelling: t.forbidden().replace(b'"jsonrpc":"2.0",', spelling),
+            of(lambda t, spelling: t.forbidden().replace(b'"jsonrpc":"2.0",', spelling), spelling),
             ((ID, "WIR009"),),
             EVERYWHERE,
         )

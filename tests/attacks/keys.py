@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from tests.attacks.attack import EVERYWHERE, ID, Attack, Target, frame
+from tests.attacks.attack import EVERYWHERE, ID, Attack, Target, frame, of
 
 FOLDING = frozenset({"python", "splitlines"})
 
@@ -129,7 +129,7 @@ KEYS: tuple[Attack, ...] = (
         Attack(
             f"an argument beside its double: {label}",
             _ALIKE,
-            lambda target, pair=pair: target.with_argument(b'{"%b":1,"%b":2}' % pair),
+            of(lambda target, pair: target.with_argument(b'{"%b":1,"%b":2}' % pair), pair),
             ((ID, "WIR005"),),
             EVERYWHERE,
         )

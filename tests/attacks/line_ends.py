@@ -47,7 +47,7 @@ LINE_ENDS: tuple[Attack, ...] = (
     *(
         Attack(
             f"a call behind an allowed call and {label}",
-            "the character ends a line for str.splitlines and some readers in JavaScript, and is no white space in JSON",
+            "the character ends a line for str.splitlines and some in JavaScript, and is no white space in JSON",
             _behind_allowed(character),
             ((None, "WIR001"),),
             readers,

@@ -1,7 +1,7 @@
 """Other names for `tools/call`, and other spellings of the tool's name."""
 
 import msgspec
-from tests.attacks.attack import EVERYWHERE, ID, Attack, frame
+from tests.attacks.attack import EVERYWHERE, ID, Attack, frame, of
 
 _OTHER = "a server may know it by that name; what is not a method of MCP is refused"
 _SAME = "the same name after decoding"
@@ -88,7 +88,7 @@ METHODS: tuple[Attack, ...] = (
         Attack(
             f"the tool's name {label}",
             _TOOL,
-            lambda t, spell=spell: t.named(msgspec.json.encode(spell(t.forbidden_tool))),
+            of(lambda t, spell: t.named(msgspec.json.encode(spell(t.forbidden_tool))), spell),
             ((ID, code),),
         )
         for label, spell, code in (
@@ -116,7 +116,7 @@ METHODS: tuple[Attack, ...] = (
         Attack(
             f"the tool's name is {spelling.decode()}",
             "no name",
-            lambda t, s=spelling: t.named(s),
+            of(lambda t, s: t.named(s), spelling),
             ((ID, "WIR013"),),
         )
         for spelling in (b"null", b"0", b"true", b'""', b"{}", b'["rm"]')

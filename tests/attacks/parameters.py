@@ -1,6 +1,6 @@
 """Params, arguments and `_meta` in forms that lenient servers take."""
 
-from tests.attacks.attack import EVERYWHERE, ID, Attack, frame
+from tests.attacks.attack import EVERYWHERE, ID, Attack, frame, of
 
 _FORM = "lenient servers unpack it, and a policy about arguments has nothing to look at"
 _META = "what a frame says of its era must not change how it is judged"
@@ -11,7 +11,7 @@ PARAMETERS: tuple[Attack, ...] = (
         Attack(
             f"params are {spelling.decode()}",
             _FORM,
-            lambda _, s=spelling: frame(b"7", b'"tools/call"', s),
+            of(lambda _, s: frame(b"7", b'"tools/call"', s), spelling),
             ((ID, "WIR012"),),
         )
         for spelling in (b'["rm",{}]', b"null", b'"rm"', b"0", b"true")
@@ -23,8 +23,11 @@ PARAMETERS: tuple[Attack, ...] = (
         Attack(
             f"arguments are {spelling.decode()}",
             _FORM,
-            lambda t, s=spelling: frame(
-                b"7", b'"tools/call"', b'{"name":"%b","arguments":%b}' % (t.allowed_tool.encode(), s)
+            of(
+                lambda t, s: frame(
+                    b"7", b'"tools/call"', b'{"name":"%b","arguments":%b}' % (t.allowed_tool.encode(), s)
+                ),
+                spelling,
             ),
             ((ID, "WIR013"),),
         )
@@ -41,7 +44,7 @@ PARAMETERS: tuple[Attack, ...] = (
         Attack(
             f"_meta {label}",
             _META,
-            lambda t, s=spelling: t.with_member(b'"_meta":' + s),
+            of(lambda t, s: t.with_member(b'"_meta":' + s), spelling),
             ((ID, "DEN011"),),
             EVERYWHERE,
         )

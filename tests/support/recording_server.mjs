@@ -3,8 +3,8 @@
 //     node recording_server.mjs (readline|buffer) LOG [TOOL ...]
 //
 // `readline` cuts its input as node:readline does: also at a lone CR (and in some versions of Node at U+2028 and
-// U+2029). `buffer` cuts at LF alone
-// and strips a CR before it, as the official TypeScript SDK does. Neither looks at ids, versions or batches twice.
+// U+2029). `buffer` cuts at LF alone and strips a CR before it, as the official TypeScript SDK does. Neither looks
+// at ids or versions.
 
 import { appendFileSync } from "node:fs";
 import { createInterface } from "node:readline";
