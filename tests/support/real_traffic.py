@@ -13,12 +13,19 @@ import anyio
 import mcp_types as types
 from mcp import Client, StdioServerParameters
 from msgspec import Struct
+from pydantic import FileUrl
 
 ROOT = Path(__file__).parents[2]
 NODE_BIN = ROOT / "tests" / "servers" / "node_modules" / ".bin"
 VENV_BIN = Path(sys.executable).parent
 WIRETAP = [sys.executable, "-I", "-S", str(ROOT / "tests" / "support" / "wiretap.py")]
 PATIENCE_SECONDS = 60.0
+
+NOTHING_FORBIDDEN = """
+tools:
+  never: {rules: [{action: deny}]}
+  "*": {rules: [{rate_limit: 10000/minute}]}
+"""
 
 Scenario = Callable[[Client], Awaitable[None]]
 
@@ -27,6 +34,8 @@ RANDOM = (
     (re.compile(rb"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"), b"<uuid>"),
     (re.compile(rb"(Sun|Mon|Tue|Wed|Thu|Fri|Sat) [A-Z][a-z]{2} \d\d \d{4} [\d:]{8} GMT[^\"\\]*"), b"<date>"),
     (re.compile(rb"\d{1,2}:\d\d:\d\d ?[AP]M"), b"<clock>"),
+    # "Resource 3: … created at 12:24:58 PM" in base64, as server-everything makes them up.
+    (re.compile(rb"\"blob\":\"UmVzb3VyY2[^\"]*\""), b'"blob":"<clock>"'),
 )
 
 
@@ -56,7 +65,13 @@ def gated(policy: Path, server: Sequence[str], *options: str) -> list[str]:
 
 
 def record(
-    scenario: Scenario, server: Sequence[str], folder: Path, policy: str | None = None, *, mode: str = "legacy", **client: Any
+    scenario: Scenario,
+    server: Sequence[str],
+    folder: Path,
+    policy: str | None = None,
+    *,
+    mode: str = "legacy",
+    **client: Any,
 ) -> Recording:
     """Play `scenario` against `server`: directly, or through a gate with `policy`; `folder` must be new."""
     folder.mkdir()
@@ -66,9 +81,14 @@ def record(
     else:
         (folder / "policy.yaml").write_text(policy)
         tapped = [*WIRETAP, str(inner), *server]
-        command = gated(folder / "policy.yaml", tapped, "--audit", str(folder / "audit.jsonl"), "--state", "memory://")
+        command = gated(
+            folder / "policy.yaml", tapped, "--audit", str(folder / "audit.jsonl"), "--state", "memory://"
+        )
     parameters = StdioServerParameters(
-        command=WIRETAP[0], args=[*WIRETAP[1:], str(outer), *command], cwd=str(ROOT), env={"TZ": "UTC", "NO_COLOR": "1"}
+        command=WIRETAP[0],
+        args=[*WIRETAP[1:], str(outer), *command],
+        cwd=str(ROOT),
+        env={"TZ": "UTC", "NO_COLOR": "1"},
     )
     with open(folder / "stderr.txt", "w") as errors:
         anyio.run(_play, scenario, parameters, errors, mode, client)
@@ -81,11 +101,15 @@ def record(
     )
 
 
-async def _play(scenario: Scenario, parameters: StdioServerParameters, errors: Any, mode: str, client: dict[str, Any]) -> None:
+async def _play(
+    scenario: Scenario, parameters: StdioServerParameters, errors: Any, mode: str, client: dict[str, Any]
+) -> None:
     from mcp.client.stdio import stdio_client
 
     with anyio.fail_after(PATIENCE_SECONDS):
-        async with Client(stdio_client(parameters, errlog=errors), mode=mode, cache=None, **client) as connected:
+        async with Client(
+            stdio_client(parameters, errlog=errors), mode=mode, cache=None, **client
+        ) as connected:
             await scenario(connected)
 
 
@@ -101,13 +125,14 @@ def normal(line: bytes) -> Any:
     return json.loads(line)
 
 
-def sorted_out(frames: Sequence[bytes]) -> tuple[list[Any], list[Any]]:
-    """Answers and requests in their order, notifications in theirs: servers let the two overtake each other."""
-    messages = [normal(frame) for frame in frames]
-    return (
-        [message for message in messages if "id" in message],
-        [message for message in messages if "id" not in message],
-    )
+def sorted_out(frames: Sequence[bytes]) -> dict[str, list[Any]]:
+    """Requests, answers and notifications, each in their order: the three may overtake each other."""
+    kinds: dict[str, list[Any]] = {"requests": [], "answers": [], "notifications": []}
+    for frame in frames:
+        message = normal(frame)
+        kind = "answers" if "method" not in message else "requests" if "id" in message else "notifications"
+        kinds[kind].append(message)
+    return kinds
 
 
 def decoded(frames: Sequence[bytes]) -> list[Any]:
@@ -134,7 +159,9 @@ async def settle(action: Callable[[], Awaitable[Any]]) -> Any:
 async def sample(_context: Any, params: types.CreateMessageRequestParams) -> types.CreateMessageResult:
     """A model that always says the same."""
     return types.CreateMessageResult(
-        role="assistant", content=types.TextContent(type="text", text=f"n={len(params.messages)}"), model="test"
+        role="assistant",
+        content=types.TextContent(type="text", text=f"n={len(params.messages)}"),
+        model="test",
     )
 
 
@@ -147,7 +174,7 @@ def roots(*folders: Path) -> Callable[[Any], Awaitable[types.ListRootsResult]]:
     """A client that offers these folders."""
 
     async def offer(_context: Any) -> types.ListRootsResult:
-        return types.ListRootsResult(roots=[types.Root(uri=folder.as_uri()) for folder in folders])
+        return types.ListRootsResult(roots=[types.Root(uri=FileUrl(folder.as_uri())) for folder in folders])
 
     return offer
 
@@ -176,3 +203,26 @@ async def list_everything(client: Client) -> None:
             cursor = getattr(page, "next_cursor", None)
             if cursor is None:
                 break
+
+
+def both(scenario: Scenario, server: list[str], folder: Path, **client: Any) -> tuple[Recording, Recording]:
+    """The same scenario directly and through a gate that forbids nothing of it."""
+    folder.mkdir(exist_ok=True)
+    direct = record(scenario, server, folder / "direct", **client)
+    through = record(scenario, server, folder / "through", NOTHING_FORBIDDEN, **client)
+    return direct, through
+
+
+def assert_untouched(through: Recording) -> None:
+    """In one run: the agent got every byte the server sent, the server every value the agent sent."""
+    assert through.agent_got == through.server_sent
+    assert decoded(through.agent_sent) == decoded(through.server_got)
+
+
+def assert_as_direct(direct: Recording, through: Recording) -> None:
+    """In two runs: the same conversation but for times and ids that are made up anew."""
+    for got, wanted in ((through.agent_got, direct.agent_got), (through.server_got, direct.server_got)):
+        ours, theirs = sorted_out(got), sorted_out(wanted)
+        for kind, messages in theirs.items():
+            for message, expected in zip(ours[kind], messages, strict=True):
+                assert message == expected

@@ -12,8 +12,8 @@ import sys
 import threading
 
 prefix, command = sys.argv[1], sys.argv[2:]
-signal.signal(signal.SIGTERM, lambda *_: child.terminate())
 child = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+signal.signal(signal.SIGTERM, lambda *_: child.terminate())
 
 
 def copy(source: int, sink: int, path: str) -> None:
