@@ -100,55 +100,33 @@ def _write_all(_fd: int, data: bytes) -> None:
 
 
 def _encode(value: Any) -> bytes:
-    from decimal import Decimal
+    from msgspec.json import Encoder
 
-    import msgspec
-
-    return msgspec.msgpack.encode(_tagged(msgspec.to_builtins(value, builtin_types=(Decimal,))))
-
-
-def _tagged(value: Any) -> Any:
-    """`value` with every Decimal as an extension of its own, so that it stays apart from text."""
-    from msgspec.msgpack import Ext
-
-    if isinstance(value, dict):
-        return {key: _tagged(member) for key, member in value.items()}
-    if isinstance(value, list | tuple):
-        return [_tagged(member) for member in value]
-    if value is None or isinstance(value, str | int | float):
-        # MessagePack knows integers of 64 bits only.
-        return Ext(2, str(value).encode()) if type(value) is int and abs(value) >> 63 else value
-    return Ext(1, str(value).encode())
+    return Encoder(decimal_format="number").encode(value)
 
 
 def _decode(data: bytes, path: str) -> "Document":
-    import msgspec
+    from decimal import Decimal
+
+    from msgspec import MsgspecError
+    from msgspec.json import Decoder
 
     from callgate.diagnostics import Diagnostic
     from callgate.policy.model import Document
 
+    died = CallgateError("POL090", f"the policy `{path}` could not be read: its reader died")
     if not data:
-        raise CallgateError("POL090", f"the policy `{path}` could not be read: its reader died")
+        raise died
+    kind, data = data[0], data[1:]
     try:
-        tree = msgspec.msgpack.decode(data[1:], ext_hook=_number)
-        if data[0] == _DOCUMENT:
-            return msgspec.convert(tree, Document, builtin_types=(_decimal(),))
-        if data[0] == _FINDINGS:
-            raise PolicyError(msgspec.convert(tree, tuple[Diagnostic, ...]))
-        code, message, help_text, exit_status = msgspec.convert(tree, tuple[str, str, str | None, int])
-    except msgspec.MsgspecError:
-        raise CallgateError("POL090", f"the policy `{path}` could not be read: its reader died") from None
+        if kind == _DOCUMENT:
+            # Numbers with a fraction are Decimals on both sides, digit for digit.
+            return Decoder(Document, float_hook=Decimal).decode(data)
+        if kind == _FINDINGS:
+            raise PolicyError(Decoder(tuple[Diagnostic, ...]).decode(data))
+        code, message, help_text, exit_status = Decoder(tuple[str, str, str | None, int]).decode(data)
+    except MsgspecError:
+        raise died from None
     error = CallgateError(code, message, help_text)
     error.exit_status = exit_status
     raise error
-
-
-def _decimal() -> type:
-    from decimal import Decimal
-
-    return Decimal
-
-
-def _number(kind: int, data: memoryview) -> Any:
-    text = bytes(data).decode()
-    return int(text) if kind == 2 else _decimal()(text)

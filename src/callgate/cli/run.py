@@ -49,11 +49,16 @@ def run(options: "Namespace | SimpleNamespace") -> int:
         0 < len(options.session) <= 200 and options.session.isprintable()
     ):
         raise UsageError("USE004", "`--session` wants 1 to 200 printable characters")
-    # Both are forked while this process is still small. The policy is read while the gate is being imported.
-    from callgate.policyloader import PolicyLoad
+    # Forked while this process is still small: the keeper stays as small as that.
     from callgate.transports.keeper import fork_keeper
 
     pipes = fork_keeper(command)
+
+    # What both need is loaded before this fork; the policy is then read while the gate is being imported.
+    import msgspec.json  # noqa: F401
+
+    from callgate.policyloader import PolicyLoad
+
     load = PolicyLoad(options.config)
 
     from callgate.app import RunOptions, guard

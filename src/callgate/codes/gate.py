@@ -70,12 +70,6 @@ CODES: dict[str, CodePage] = {
         "returns and could stand for several messages. It was not passed on.",
         "Report it to the server's author. Programs that print progress to stdout do this: they must use stderr.",
     ),
-    "POL090": CodePage(
-        "the policy's reader died",
-        "A policy is read in a process of its own, with bounds on its time (20 s of CPU) and memory. That process "
-        "ended without a result: the file is far too entangled, or the machine is out of memory.",
-        "Run `callgate policy check FILE`. Simplify what the file nests or repeats; look at the machine's memory.",
-    ),
     "SELF001": CodePage(
         "the self-test failed",
         "At every start, and with every changed policy, the gate judges a call that it must deny. That call was not "

@@ -344,4 +344,10 @@ CODES: dict[str, CodePage] = {
         "A rule that allows, without limits or checks, refuses no call, so its reason is never shown.",
         "Move the reason to the rule that refuses.",
     ),
+    "POL090": CodePage(
+        "the policy's reader died",
+        "A policy is read in a process of its own, with bounds on its time (20 s of CPU) and memory. That process "
+        "ended without a result: the file is far too entangled, or the machine is out of memory.",
+        "Run `callgate policy check FILE`. Simplify what the file nests or repeats; look at the machine's memory.",
+    ),
 }

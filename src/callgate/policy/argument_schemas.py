@@ -100,26 +100,24 @@ def _check_meaning(schema: Any, node: Node, findings: Findings) -> None:
 
     from callgate.policy.toolschema import SchemaProblem, ToolSchema
 
-    wrong = [
-        (error.instance_path, error.message)
-        for error in jsonschema_rs.iter_errors({"$ref": _DRAFT}, schema, retriever=_refuse)
-    ]
-    if not wrong:
-        linear = jsonschema_rs.RegexOptions(size_limit=_REGEX_BYTES, dfa_size_limit=_REGEX_BYTES)
-        try:
-            # Unlike a tool's own schema, one that is written here gets no engine that can backtrack.
-            jsonschema_rs.Draft202012Validator(
-                schema,
-                retriever=_refuse,
-                pattern_options=linear,
-                validate_formats=True,
-                ignore_unknown_formats=False,
-            )
-            ToolSchema(schema, strict_formats=True).first_violation(None)
-        except jsonschema_rs.ValidationError as error:
-            wrong = [(error.instance_path, error.message)]
-        except (jsonschema_rs.ReferencingError, SchemaProblem, ValueError) as error:
-            wrong = [([], str(error))]
+    linear = jsonschema_rs.RegexOptions(size_limit=_REGEX_BYTES, dfa_size_limit=_REGEX_BYTES)
+    wrong: list[tuple[list[str | int], str]] = []
+    try:
+        # Unlike a tool's own schema, one that is written here gets no engine that can backtrack. Compiling holds
+        # it against the metaschema, but names one mistake only.
+        jsonschema_rs.Draft202012Validator(
+            schema,
+            retriever=_refuse,
+            pattern_options=linear,
+            validate_formats=True,
+            ignore_unknown_formats=False,
+        )
+        ToolSchema(schema, strict_formats=True).first_violation(None)
+    except jsonschema_rs.ValidationError as error:
+        every = jsonschema_rs.iter_errors({"$ref": _DRAFT}, schema, retriever=_refuse)
+        wrong = [(one.instance_path, one.message) for one in every] or [(error.instance_path, error.message)]
+    except (jsonschema_rs.ReferencingError, SchemaProblem, ValueError) as error:
+        wrong = [([], str(error))]
     for path, message in wrong:
         findings.error(
             "POL060", f"not a JSON Schema: {_one_line(message)}", _at(node, path).source, _help(message)

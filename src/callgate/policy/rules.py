@@ -219,18 +219,20 @@ def _constrain(
         return charge_only
 
     fixed_meters = all(meter.is_fixed for meter in meters) and not guards
-    # The last caller and what a call of its spends if every check passes.
-    last: list[tuple[tuple[str, str, str, str | None], Contribution]] = []
+    # The last caller, with the tool it called, and what that spends if every check passes. A rule is shared by
+    # all tools that its pattern matches, and `per` may tell them apart.
+    last: tuple[tuple[str, str, str, str, str | None], Contribution] | None = None
 
     def constrain(request: Request) -> Contribution:
-        if fixed_meters and last:
-            caller, clean = last[0]
-            if caller == (request.session, request.identity, request.server, request.grant):
-                for check in checks:
-                    if check(request) is not None:
-                        break
-                else:
-                    return clean
+        nonlocal last
+        caller = (request.tool, request.session, request.identity, request.server, request.grant)
+        clean = last
+        if clean is not None and clean[0] == caller:
+            for check in checks:
+                if check(request) is not None:
+                    break
+            else:
+                return clean[1]
         reasons = list(_found(checks, request))
         charges: list[Charge] = []
         for meter in meters:
@@ -244,10 +246,14 @@ def _constrain(
         kept = tuple(guard for guard in made if guard is not None)
         found = Contribution(applies, grants, tuple(reasons), tuple(charges), kept)
         if fixed_meters and not reasons:
-            last[:] = [((request.session, request.identity, request.server, request.grant), found)]
+            last = (caller, found)
         return found
 
     return constrain
+
+
+def _caller(request: Request) -> tuple[str, str, str, str, str | None]:
+    return (request.tool, request.session, request.identity, request.server, request.grant)
 
 
 def _found(checks: tuple[Check, ...], request: Request) -> tuple[Reason, ...]:

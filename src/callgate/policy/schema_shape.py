@@ -23,7 +23,7 @@ _REFERENCES = ("$ref", "$dynamicRef", "$recursiveRef")
 _ANCHORS = ("$anchor", "$dynamicAnchor")
 
 
-class SchemaProblem(ValueError):  # noqa: N818
+class SchemaProblem(ValueError):
     """The schema, or these arguments with it, cannot be used for a check. The text is safe to show."""
 
 
