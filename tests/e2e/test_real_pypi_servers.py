@@ -1,6 +1,8 @@
 """Servers written with the official Python SDK through the gate, in both eras of the protocol."""
 
 import functools
+import json
+import re
 import subprocess
 from pathlib import Path
 
@@ -18,11 +20,14 @@ from tests.support.real_traffic import (
     settle,
 )
 
-pytestmark = [pytest.mark.filterwarnings("ignore"), pytest.mark.parametrize("mode", ["legacy", "2026-07-28"])]
+pytestmark = [pytest.mark.filterwarnings("ignore"), pytest.mark.parametrize("mode", ["legacy", "auto"])]
+
+VERSIONS = {"legacy": "2025-11-25", "auto": "2026-07-28"}
 
 
 def test_server_time_is_as_it_is_without_the_gate(tmp_path: Path, mode: str) -> None:
     async def scenario(client: Client) -> None:
+        assert client.protocol_version == VERSIONS[mode]
         await list_everything(client)
         noon = {"source_timezone": "UTC", "time": "12:00", "target_timezone": "Asia/Kathmandu"}
         await call_each(
@@ -45,6 +50,7 @@ def test_server_git_is_as_it_is_without_the_gate(tmp_path: Path, mode: str) -> N
     repository = tmp_path / "repository"
 
     async def scenario(client: Client) -> None:
+        assert client.protocol_version == VERSIONS[mode]
         remake(repository)
         where = {"repo_path": str(repository)}
         await list_everything(client)
@@ -80,6 +86,7 @@ tools:
 """
 
     async def scenario(client: Client) -> None:
+        assert client.protocol_version == VERSIONS[mode]
         remake(repository)
         where = {"repo_path": str(repository)}
         await list_everything(client)
@@ -112,9 +119,14 @@ tools:
     assert "rate limit 1 in" in said[1]
     assert "`files`" in said[2]
     assert said[3] == "denied by policy: Ask a person."
-    assert said[4].replace("git_reset", "git_resat") == said[5]
+    hidden, unknown = (
+        {**json.loads(line), "id": None}
+        for line in through.agent_got
+        if re.search(rb"git_res[ea]t", line)
+    )
+    assert str(hidden).replace("git_reset", "git_resat") == str(unknown)
     codes = [answer["result"].get("structuredContent", {}).get("code") for answer in answers]
-    assert codes == [None, "DEN020", "DEN004", "DEN001", None, None, None]
+    assert codes == [None, "DEN020", "DEN004", "DEN001", None]
     lists = [frame["result"] for frame in decoded(through.agent_got) if "tools" in frame.get("result", {})]
     assert len(lists) == 2
     for page in lists:

@@ -112,7 +112,9 @@ def test_a_hidden_tool_is_answered_as_one_that_does_not_exist(play: Play, meta: 
     for name in ("secret", "nosuch"):
         stage = play(HIDE)
         (request,) = stage.agent_says(call(name, {"a": [1.5]}, 1, **meta)).taken_by_server()
-        assert {**request["params"], "name": name} == {"name": name, "arguments": {"a": [1.5]}, **meta}
+        # What is meant for a hidden tool is none of the server's business.
+        arguments = {} if name == "secret" else {"a": [1.5]}
+        assert {**request["params"], "name": name} == {"name": name, "arguments": arguments, **meta}
         assert request["params"]["name"] != "secret"
         (answer,) = stage.server_says(unknown_tool_answer(request)).taken_by_agent()
         answers.append(json.dumps(answer).replace(name, "NAME"))
