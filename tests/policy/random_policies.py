@@ -1,8 +1,10 @@
 """Random small policies and calls, for laws that must hold for all of them. Everything collides often."""
 
+import itertools
 from typing import Any
 
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from callgate.decision import Request, SlidingWindow
 from callgate.diagnostics import Source
@@ -69,8 +71,14 @@ PATTERNS = ("t", "u", "T", "t*", "?", "*")
 @st.composite
 def documents(draw: st.DrawFn) -> Document:
     patterns = draw(st.lists(st.sampled_from(PATTERNS), unique=True, max_size=4))
+    lines = itertools.count(1)
+
+    def own_place(rule: Rule) -> Rule:
+        return replace(rule, source=Source("p", next(lines), 1))
+
     tools = tuple(
-        Tool(pattern, draw(sources), tuple(draw(st.lists(rules, max_size=3)))) for pattern in patterns
+        Tool(pattern, draw(sources), tuple(map(own_place, draw(st.lists(rules, max_size=3)))))
+        for pattern in patterns
     )
     hide = tuple(
         (name, Source("p", 1, 1)) for name in draw(st.lists(st.sampled_from(["u", "tt"]), max_size=1))

@@ -1,6 +1,5 @@
 """Laws that hold for every policy and every call."""
 
-from collections import Counter
 from typing import Any
 
 from hypothesis import given, settings
@@ -21,10 +20,6 @@ def judged(document: Document, request: Request) -> Decision:
     return compile_policy(document).decide(request)
 
 
-def without_places(decision: Decision) -> tuple[Any, ...]:
-    return decision.effect, decision.reasons, Counter(map(repr, decision.charges)), decision.hidden
-
-
 @LAW
 @given(documents(), requests, st.randoms(use_true_random=False))
 def test_the_order_of_tools_and_rules_carries_no_meaning(
@@ -37,7 +32,7 @@ def test_the_order_of_tools_and_rules_carries_no_meaning(
         tools.append(replace(tool, rules=tuple(mixed)))
     random.shuffle(tools)
     shuffled = replace(document, tools=tuple(tools))
-    assert without_places(judged(shuffled, request)) == without_places(judged(document, request))
+    assert judged(shuffled, request) == judged(document, request)
 
 
 def _add(document: Document, index: int, rule: Rule) -> Document:

@@ -123,6 +123,22 @@ def test_a_long_value_makes_a_short_key() -> None:
     assert len(key(per(), "t", {"v": 10**3000})) < 200
 
 
+@pytest.mark.parametrize(
+    ("left", "right"),
+    [
+        (("x/y", "z", "s", "v"), ("x", "y/z", "s", "v")),
+        (("x/t1:y", "z", "s", "v"), ("x", "y/t1:z", "s", "v")),
+        (("x", "z", "a/b", "c"), ("x", "z", "b", "c/a")),
+        (("x", "z", "1:b", "c/"), ("x", "z", "b", "c/1:")),
+        (("", "/t0:", "s", "v"), ("/t0:", "", "s", "v")),
+    ],
+)
+def test_no_value_reaches_into_the_part_of_another(left: tuple[str, ...], right: tuple[str, ...]) -> None:
+    text = "tools: {t: {rules: [{rate_limit: {max: 5, window: 60, per: [args.a, args.b]}}]}}"
+    keys = {key(text, "t", {"a": a, "b": b}, session=s, server=v) for a, b, s, v in (left, right)}
+    assert len(keys) == 2
+
+
 scalars = st.one_of(
     st.text(max_size=5), st.integers(-3, 3), st.booleans(), st.sampled_from(["/t1:a", "1:a/", "/"])
 )
@@ -168,6 +184,18 @@ def test_tools_under_a_pattern_share_a_counter_unless_it_is_kept_per_tool() -> N
     shared = "tools: {'get_*': {rules: [{rate_limit: 5/minute}]}}"
     assert key(shared, "get_a") == key(shared, "get_b")
     assert key(per("tool"), "get_a") != key(per("tool"), "get_b")
+
+
+@pytest.mark.parametrize("validate", ["", ", validate: {args: {a: {type: integer}}}"])
+def test_calls_of_one_tool_never_spend_on_the_counter_of_another(validate: str) -> None:
+    limit = "rate_limit: [{max: 5, window: 60, per: [tool]}, {max: 9, window: 60, per: [tool]}]"
+    compiled = policy(f"tools: {{'get_*': {{rules: [{{{limit}{validate}}}]}}}}")
+    first, second, again = (
+        {charge.key for charge in compiled.decide(Request(tool, {"a": 1})).charges}
+        for tool in ("get_a", "get_b", "get_a")
+    )
+    assert first == again
+    assert len(first | second) == 4
 
 
 LIMIT = "tools: {{{tool}: {{rules: [{rules}]}}}}"

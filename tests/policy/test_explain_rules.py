@@ -96,3 +96,9 @@ tools:
     assert rules["r"].outcome == "hit"
     assert len(rules["r"].details) == 2
     assert "`a` must be of type integer" in rules["r"].details[0]
+
+
+def test_an_allow_rule_that_cannot_be_judged_is_unknown_and_not_a_miss() -> None:
+    text = "tools: {t: {rules: [{name: r, when: {args.a: 1}}]}}"
+    outcomes = [told(text, "t", arguments)[1]["r"].outcome for arguments in ({"a": 1}, {"a": 2}, {})]
+    assert outcomes == ["hit", "miss", "unknown"]
