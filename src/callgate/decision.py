@@ -1,7 +1,7 @@
 """What is judged and what comes of it. Data only; no rule, no store and no wire is known here.
 
-Request (one tool call) → policy.decide → Decision (pure) → gate.admit → Verdict (after limits; the only thing
-a transport acts on).
+Request (one tool call) → policy.decide → Decision (pure) → gate.admit → Admission (after limits and
+audit; the only thing a session acts on).
 """
 
 from decimal import Decimal
@@ -127,15 +127,4 @@ class Decision(Struct, frozen=True):
     reasons: tuple[Reason, ...] = ()
     charges: tuple[Charge, ...] = ()
     guards: tuple[Guard, ...] = ()
-    hidden: bool = False
-
-
-class Verdict(Struct, frozen=True):
-    """What a transport acts on. `retry_after` is in seconds; `reservation` must be settled if present."""
-
-    effect: Effect
-    decision_id: str
-    reason: Reason | None = None
-    retry_after: float | None = None
-    reservation: str | None = None
     hidden: bool = False

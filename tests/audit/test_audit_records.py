@@ -14,7 +14,6 @@ from hypothesis import strategies as st
 from callgate.audit.arguments import MAX_NAMES, describe_arguments
 from callgate.audit.chain import MAX_LINE
 from callgate.audit.encode import PLAIN_LENGTH, encode
-from callgate.audit.null import NullAudit
 from callgate.audit.record import DecisionRecord, EventRecord, OutcomeRecord
 from callgate.audit.timestamp import Timestamp
 from callgate.clock import ManualClock
@@ -157,9 +156,3 @@ def test_times_are_utc_with_milliseconds_and_follow_the_wall_clock_both_ways() -
 
 def test_durations_are_exact_to_the_microsecond() -> None:
     assert b'"duration_ms":0.001}' in encode(OutcomeRecord("d1", TIME, "ok", duration_ms=0.001))
-
-
-def test_no_audit_accepts_everything() -> None:
-    audit = NullAudit()
-    audit.append([decision()])
-    audit.close()

@@ -5,7 +5,7 @@
 `redacted` keeps names, types and lengths. `full` keeps everything, secrets included.
 """
 
-from typing import Any, Literal, get_args
+from typing import Any, Literal
 
 from msgspec import Raw
 
@@ -14,7 +14,6 @@ from callgate.audit.record import Arguments
 from callgate.digest import lean
 
 ArgumentsMode = Literal["hash", "redacted", "full"]
-MODES: tuple[ArgumentsMode, ...] = get_args(ArgumentsMode)
 
 MAX_NAMES = 64
 MAX_NAME_LENGTH = 64

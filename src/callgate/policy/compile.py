@@ -34,13 +34,11 @@ class Policy:
         "hides_anything",
         "outlives_process",
         "revision",
-        "rule_count",
     )
 
     def __init__(self, document: Document) -> None:
         self.document = document
         self.revision: str = document.revision
-        self.rule_count: int = sum(len(tool.rules) for tool in document.tools)
         self.hides_anything: bool = bool(document.hide)
         self.outlives_process: bool = any(map(_outlives_process, document.tools))
         """Whether a counter is to be kept when the process ends."""

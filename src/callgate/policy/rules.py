@@ -252,10 +252,6 @@ def _constrain(
     return constrain
 
 
-def _caller(request: Request) -> tuple[str, str, str, str, str | None]:
-    return (request.tool, request.session, request.identity, request.server, request.grant)
-
-
 def _found(checks: tuple[Check, ...], request: Request) -> tuple[Reason, ...]:
     return tuple(reason for check in checks if (reason := check(request)) is not None)
 

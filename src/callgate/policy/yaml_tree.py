@@ -48,7 +48,7 @@ class MapNode(Struct, frozen=True):
 Node = ScalarNode | ListNode | MapNode
 
 
-class _Refused(Exception):  # noqa: N818
+class _Refused(Exception):
     """The file is refused as a whole; the finding has been recorded."""
 
 

@@ -62,14 +62,6 @@ def denial_reply(
     return result_reply(id, result)
 
 
-def cancelled_notification(request_id: RequestId, reason: str | None = None) -> bytes:
-    """`notifications/cancelled` for a request that was sent in the same direction."""
-    params: dict[str, Any] = {"requestId": request_id}
-    if reason is not None:
-        params["reason"] = reason
-    return _notification(b"notifications/cancelled", params)
-
-
 def tools_list_changed(subscription_id: RequestId | None = None) -> bytes:
     """`notifications/tools/list_changed`; on a 2026-07-28 subscription stream with the id of its request."""
     if subscription_id is None:

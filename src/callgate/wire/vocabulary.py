@@ -5,42 +5,25 @@ refused from the client's side: it could be a way to run a tool.
 """
 
 from enum import Enum
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 from msgspec import Struct
-
-if TYPE_CHECKING:
-    from callgate.wire.strict import ClientFrame
 
 Era = Literal["legacy", "modern"]
 """legacy: an `initialize` handshake (2024-11-05 … 2025-11-25); modern: every request describes itself."""
 
 Direction = Literal["to_server", "to_client", "both"]
 
-LEGACY_VERSIONS = ("2024-11-05", "2025-03-26", "2025-06-18", "2025-11-25")
-MODERN_VERSIONS = ("2026-07-28",)
 
 META_PROTOCOL_VERSION = "io.modelcontextprotocol/protocolVersion"
 META_CLIENT_CAPABILITIES = "io.modelcontextprotocol/clientCapabilities"
-META_CLIENT_INFO = "io.modelcontextprotocol/clientInfo"
-META_LOG_LEVEL = "io.modelcontextprotocol/logLevel"
-META_SERVER_INFO = "io.modelcontextprotocol/serverInfo"
-META_SUBSCRIPTION_ID = "io.modelcontextprotocol/subscriptionId"
-META_RELATED_TASK = "io.modelcontextprotocol/related-task"
-TASKS_EXTENSION = "io.modelcontextprotocol/tasks"
 
 PARSE_ERROR = -32700
 INVALID_REQUEST = -32600
 METHOD_NOT_FOUND = -32601
 INVALID_PARAMS = -32602
-INTERNAL_ERROR = -32603
-SERVER_ERROR = INTERNAL_ERROR
+SERVER_ERROR = -32603
 """For a server that cannot answer. 2026-07-28 wants own codes outside -32768 … -32000, hence this one."""
-RESOURCE_NOT_FOUND = -32002
-URL_ELICITATION_REQUIRED = -32042
-HEADER_MISMATCH = -32020
-MISSING_CLIENT_CAPABILITY = -32021
-UNSUPPORTED_PROTOCOL_VERSION = -32022
 
 
 class Treatment(Enum):
@@ -130,16 +113,3 @@ def is_modern(params: dict[str, Any] | None) -> bool:
     """Whether a request describes itself, as 2026-07-28 wants: its `_meta` names a protocol version."""
     meta = params.get("_meta") if params is not None else None
     return type(meta) is dict and META_PROTOCOL_VERSION in meta
-
-
-def era_of(frame: "ClientFrame") -> Era | None:
-    """The era a client's request speaks, None where it does not say (notifications, responses).
-
-    A request is modern if its `_meta` names a protocol version or its method exists only there.
-    """
-    if frame.kind != "request" or frame.method is None:
-        return None
-    row = METHODS.get(frame.method)
-    if row is not None and len(row.eras) == 1 and row.name != "ping":
-        return row.eras[0]
-    return "modern" if is_modern(frame.params) else "legacy"
