@@ -120,9 +120,7 @@ tools:
     assert "`files`" in said[2]
     assert said[3] == "denied by policy: Ask a person."
     hidden, unknown = (
-        {**json.loads(line), "id": None}
-        for line in through.agent_got
-        if re.search(rb"git_res[ea]t", line)
+        {**json.loads(line), "id": None} for line in through.agent_got if re.search(rb"git_res[ea]t", line)
     )
     assert str(hidden).replace("git_reset", "git_resat") == str(unknown)
     codes = [answer["result"].get("structuredContent", {}).get("code") for answer in answers]

@@ -34,6 +34,8 @@ RANDOM = (
     (re.compile(rb"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"), b"<uuid>"),
     (re.compile(rb"(Sun|Mon|Tue|Wed|Thu|Fri|Sat) [A-Z][a-z]{2} \d\d \d{4} [\d:]{8} GMT[^\"\\]*"), b"<date>"),
     (re.compile(rb"\d{1,2}:\d\d:\d\d ?[AP]M"), b"<clock>"),
+    (re.compile(rb"\"listen-\d+\""), b'"listen"'),
+    (re.compile(rb"\"requestState\":\"[^\"]*\""), b'"requestState":"<state>"'),
     # "Resource 3: … created at 12:24:58 PM" in base64, as server-everything makes them up.
     (re.compile(rb"\"blob\":\"UmVzb3VyY2[^\"]*\""), b'"blob":"<clock>"'),
 )
