@@ -21,7 +21,9 @@ def all_codes() -> dict[str, CodePage]:
     """Every registered code; a code may be registered once only."""
     codes: dict[str, CodePage] = {}
     for module in pkgutil.iter_modules(callgate.codes.__path__):
-        for code, page in getattr(importlib.import_module(f"callgate.codes.{module.name}"), "CODES", {}).items():
+        for code, page in getattr(
+            importlib.import_module(f"callgate.codes.{module.name}"), "CODES", {}
+        ).items():
             if code in codes:
                 raise SystemExit(f"code {code} is registered twice")
             codes[code] = page
@@ -60,7 +62,9 @@ def pages() -> dict[Path, str]:
 def used_codes() -> set[str]:
     """Codes that stand literally in the source."""
     sources = (ROOT / "src/callgate").rglob("*.py")
-    return {code for path in sources if path.parent.name != "codes" for code in CODE.findall(path.read_text())}
+    return {
+        code for path in sources if path.parent.name != "codes" for code in CODE.findall(path.read_text())
+    }
 
 
 def main() -> int:
@@ -79,7 +83,9 @@ def main() -> int:
         if path.exists() and path.read_text() == text:
             continue
         if check:
-            problems.append(f"{path.relative_to(ROOT)} is not what the code says: run scripts/generate_docs.py")
+            problems.append(
+                f"{path.relative_to(ROOT)} is not what the code says: run scripts/generate_docs.py"
+            )
         else:
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(text)

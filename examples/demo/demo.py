@@ -1,64 +1,88 @@
 """The main job in a few lines: the official SDK's client, a real file system server, and the gate between them."""
 
 import asyncio
-import shutil
+import os
 import sys
 import tempfile
+import textwrap
 from pathlib import Path
 from typing import Any
 
 from mcp import Client, StdioServerParameters
 
 HERE = Path(__file__).resolve().parent
-ROOT = HERE.parent.parent
-SERVER = ROOT / "tests/servers/node_modules/.bin/mcp-server-filesystem"
-COLOURS = {"allow": "32", "deny": "31", "error": "33"}
+SERVER = HERE.parents[1] / "tests/servers/node_modules/.bin/mcp-server-filesystem"
+COLOURED = bool(os.environ.get("FORCE_COLOR")) or (sys.stdout.isatty() and not os.environ.get("NO_COLOR"))
+COLOURS = {"allow": "32", "deny": "31"}
 
 
 def show(effect: str, call: str, text: str) -> None:
-    """One line for one call."""
-    word = f"{effect:<6}"
-    if sys.stdout.isatty():
-        word = f"\x1b[{COLOURS[effect]}m{word}\x1b[0m"
-    width = max(shutil.get_terminal_size((110, 20)).columns - 44, 40)
-    print(f"  {word} {call:<32} {text if len(text) <= width else text[: width - 1] + '…'}", flush=True)
+    """Print one call and what the agent got for it."""
+    word = f"\x1b[{COLOURS[effect]}m{effect:<5}\x1b[0m" if COLOURED else f"{effect:<5}"
+    lines = textwrap.wrap(text, 66, break_long_words=True) or [""]
+    print(f"  {word}  {call:<33} {lines[0]}", flush=True)
+    for line in lines[1:]:
+        print(f"{'':43}{line}", flush=True)
+
+
+def steps(home: Path) -> list[tuple[str, str, dict[str, Any]]]:
+    """What the agent does, and what the policy makes of it."""
+    notes, todo = str(home / "notes.txt"), str(home / "todo.md")
+    return [
+        ("allow", "list_directory", {"path": str(home)}),
+        ("allow", "read_text_file", {"path": notes}),
+        ("allow", "read_text_file", {"path": notes}),
+        ("allow", "read_text_file", {"path": notes}),
+        ("deny", "read_text_file", {"path": notes}),
+        ("allow", "write_file", {"path": todo, "content": "Buy soil."}),
+        ("deny", "write_file", {"path": str(home / "run.sh"), "content": "rm -rf ~"}),
+        ("deny", "write_file", {"path": todo}),
+        ("deny", "move_file", {"source": notes, "destination": str(home / "gone.txt")}),
+        ("deny", "directory_tree", {"path": str(home)}),
+    ]
 
 
 async def main() -> int:
     """Run the calls; returns 0 if each came out as the policy says."""
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory() as folder, tempfile.TemporaryDirectory() as elsewhere:
         home = Path(folder).resolve()
         (home / "notes.txt").write_text("Water the plants.\n")
-        audit = home.parent / f"{home.name}-audit.jsonl"
-        command = [sys.executable, "-m", "callgate", "run", "-c", str(HERE / "policy.yaml"), "--audit", str(audit)]
-        command += ["--log-level", "error", "--", str(SERVER), str(home)]
-        calls: list[tuple[str, dict[str, Any], str]] = [
-            ("list_directory", {"path": str(home)}, "allow"),
-            *[("read_text_file", {"path": str(home / "notes.txt")}, "allow")] * 3,
-            ("read_text_file", {"path": str(home / "notes.txt")}, "deny"),
-            ("write_file", {"path": str(home / "todo.md"), "content": "Buy soil."}, "allow"),
-            ("write_file", {"path": str(home / "run.sh"), "content": "rm -rf /"}, "deny"),
-            ("write_file", {"path": str(home / "todo.md")}, "deny"),
-            ("move_file", {"source": str(home / "notes.txt"), "destination": str(home / "x.txt")}, "deny"),
-            ("directory_tree", {"path": str(home)}, "deny"),
+        audit = f"{elsewhere}/audit.jsonl"
+        gate = [
+            "-m",
+            "callgate",
+            "run",
+            "-c",
+            str(HERE / "policy.yaml"),
+            "--audit",
+            audit,
+            "--log-level",
+            "error",
         ]
-        print("\nAn agent works with @modelcontextprotocol/server-filesystem; Callgate stands between them.\n")
+        server = StdioServerParameters(command=sys.executable, args=[*gate, "--", str(SERVER), str(home)])
+        print("\nAn agent works on a folder through @modelcontextprotocol/server-filesystem.")
+        print("Between the two stands Callgate with examples/demo/policy.yaml.\n", flush=True)
         surprises = 0
-        async with Client(StdioServerParameters(command=command[0], args=command[1:])) as client:
-            await client.list_tools()
-            for tool, arguments, expected in calls:
-                result = await client.call_tool(tool, arguments)
-                text = " ".join(getattr(block, "text", "") for block in result.content).split("\n")[0]
-                effect = "deny" if result.is_error else "allow"
-                surprises += effect != expected
-                shown = ", ".join(Path(str(value)).name if name == "path" else name for name, value in arguments.items())
-                show(effect, f"{tool}({shown})", text)
-        files = sorted(path.name for path in home.iterdir())
-        print(f"\n  in the folder afterwards: {', '.join(files)}", flush=True)
-        verify = await asyncio.create_subprocess_exec(sys.executable, "-m", "callgate", "audit", "verify", str(audit))
+        with open(os.devnull, "w") as quiet:
+            from mcp.client.stdio import stdio_client
+
+            async with Client(stdio_client(server, errlog=quiet)) as client:
+                await client.list_tools()
+                for expected, tool, arguments in steps(home):
+                    result = await client.call_tool(tool, arguments)
+                    text = " ".join(getattr(block, "text", "") for block in result.content)
+                    effect = "deny" if result.is_error else "allow"
+                    surprises += effect != expected
+                    target = Path(str(next(iter(arguments.values())))).name
+                    shown = "." if target == home.name else target
+                    show(effect, f"{tool} {shown}", text.replace(str(home), "."))
+        print(f"\n  in the folder now: {', '.join(sorted(path.name for path in home.iterdir()))}")
+        print("  every decision is on record:\n", flush=True)
+        verify = await asyncio.create_subprocess_exec(
+            sys.executable, "-m", "callgate", "audit", "verify", audit
+        )
         surprises += await verify.wait() != 0
-        audit.unlink()
-    print("\n  the policy behind this: examples/demo/policy.yaml\n")
+    print(flush=True)
     return 1 if surprises else 0
 
 
