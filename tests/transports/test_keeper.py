@@ -116,7 +116,12 @@ def test_no_server_runs_before_the_order_to_start(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("number", [signal.SIGUSR1, signal.SIGTERM])
 def test_a_signal_for_the_gate_reaches_the_server(number: signal.Signals) -> None:
-    code = f"import os, signal, sys\nsignal.signal({int(number)}, lambda *_: sys.exit(9))\nos.write(1, b'ready\\n')\nsignal.pause()"
+    code = (
+        "import os, signal, sys\n"
+        f"signal.signal({int(number)}, lambda *_: sys.exit(9))\n"
+        "os.write(1, b'ready\\n')\n"
+        "signal.pause()"
+    )
     pipes = fork_keeper([sys.executable, "-c", code])
     os.write(pipes.control, START)
     os.read(pipes.report, 100)

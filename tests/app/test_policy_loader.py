@@ -1,0 +1,95 @@
+"""The reader's process hands over exactly what the loader makes of the file, and nothing the file does reaches us."""
+
+import os
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+
+import callgate.policy.load
+from callgate.errors import CallgateError, PolicyError
+from callgate.policy.load import load_policy
+from callgate.policyloader import PolicyLoad
+
+ROOT = Path(__file__).resolve().parents[2]
+POLICIES = sorted(path for path in (ROOT / "policies").rglob("*") if path.suffix in (".yaml", ".json"))
+POLICIES = [path for path in POLICIES if "schema" not in path.name]
+
+
+@pytest.mark.parametrize("path", POLICIES, ids=lambda path: path.name)
+def test_the_document_is_the_same_as_if_it_were_read_here(path: Path) -> None:
+    assert PolicyLoad(str(path)).result() == load_policy(path.read_bytes(), str(path))
+
+
+def test_numbers_arrive_digit_for_digit(tmp_path: Path) -> None:
+    file = tmp_path / "p.yaml"
+    file.write_text(
+        "tools: {t: {rules: [{when: {args.a: {in: [0.1000000000000000055511151231257827, 1.50, "
+        "123456789012345678901234567890, 1e2, '1.5', true]}}}]}}\n"
+    )
+    document = PolicyLoad(str(file)).result()
+    assert document == load_policy(file.read_bytes(), str(file))
+    values = document.tools[0].rules[0].when[0].value
+    assert values[0] == Decimal("0.1000000000000000055511151231257827")
+    assert values[2] == 123456789012345678901234567890
+    assert values[4] == "1.5"
+    assert values[5] is True
+    assert not any(isinstance(value, float) for value in values)
+
+
+def test_every_finding_arrives_with_its_place(tmp_path: Path) -> None:
+    file = tmp_path / "p.yaml"
+    file.write_text("defaul: deny\ntools: {t: {rules: [{action: maybe}]}}\n")
+    with pytest.raises(PolicyError) as here:
+        load_policy(file.read_bytes(), str(file))
+    with pytest.raises(PolicyError) as there:
+        PolicyLoad(str(file)).result()
+    assert there.value.diagnostics == here.value.diagnostics
+    assert len(there.value.diagnostics) == 2
+
+
+def test_a_file_that_is_not_there_is_a_policy_error(tmp_path: Path) -> None:
+    with pytest.raises(CallgateError) as error:
+        PolicyLoad(str(tmp_path / "none.yaml")).result()
+    assert error.value.exit_status == 3
+
+
+def test_a_reader_that_dies_is_an_error_and_no_policy(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "p.yaml"
+    file.write_text("default: deny\n")
+    # What a crash in native code does to the process: it is gone without a word.
+    monkeypatch.setattr(callgate.policy.load, "load_policy", lambda *_: os.abort())
+    with pytest.raises(CallgateError) as error:
+        PolicyLoad(str(file)).result()
+    assert error.value.code == "POL090"
+
+
+def test_the_reader_holds_no_descriptor_of_the_gate_open(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "p.yaml"
+    file.write_text("default: deny\n")
+    reader, writer = os.pipe()
+    wait_r, wait_w = os.pipe()
+    # The reader's process says what it has open instead of what the file holds.
+    monkeypatch.setattr(
+        callgate.policy.load,
+        "load_policy",
+        lambda *_: (_ for _ in ()).throw(PolicyErrorWith(sorted(map(int, os.listdir("/proc/self/fd"))))),
+    )
+    with pytest.raises(CallgateError) as error:
+        PolicyLoad(str(file)).result()
+    opened = [int(word) for word in error.value.message.split()]
+    assert writer not in opened
+    assert wait_w not in opened
+    for fd in (reader, writer, wait_r, wait_w):
+        os.close(fd)
+
+
+class PolicyErrorWith(CallgateError):
+    """Carries descriptors home in its message."""
+
+    def __init__(self, fds: list[int]) -> None:
+        super().__init__("POL010", " ".join(map(str, fds)))
