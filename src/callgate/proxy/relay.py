@@ -88,6 +88,8 @@ class Relay:
         """The server closed its output."""
         self.server_closed = False
         """The server takes no more input, or was told that there is none."""
+        self.server_deaf = False
+        """The server closed its input by itself."""
 
     def watch_descriptor(self, fd: int, readable: Callable[[], None]) -> None:
         """Call `readable` whenever `fd` can be read; it is forgotten by `forget_descriptor`."""
@@ -256,7 +258,7 @@ class Relay:
                 raise
             # The first write failed, so nothing of these frames got out.
             self.session.not_sent()
-            self._stop_server_input()
+            self._server_lost()
 
     def _agent_writable(self, event: int) -> None:
         if event & select.POLLOUT:
@@ -274,14 +276,18 @@ class Relay:
 
     def _server_writable(self, event: int) -> None:
         if event & _BROKEN:
-            self._stop_server_input()
+            self._server_lost()
             return
         try:
             self._to_server.flush()
         except OSError as error:
             if error.errno not in (errno.EPIPE, errno.ECONNRESET):
                 raise
-            self._stop_server_input()
+            self._server_lost()
+
+    def _server_lost(self) -> None:
+        self.server_deaf = True
+        self._stop_server_input()
 
     def _stop_server_input(self) -> None:
         self.server_closed = True

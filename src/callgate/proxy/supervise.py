@@ -51,8 +51,9 @@ class Supervisor:
                 become_subreaper()
             if relay.agent_ended:
                 self._agent_ended()
-            if relay.server_ended and server.status is None and self._leave_at_ns is None:
-                # It closed its output and lives on: nothing can come of it any more.
+            ended = relay.server_ended or relay.server_deaf
+            if ended and server.status is None and self._leave_at_ns is None:
+                # It closed its output or input and lives on: nothing can come of it any more.
                 self._leave_soon()
         return self._finish()
 
