@@ -1,5 +1,6 @@
 """Puts the parts together. The only module that knows them all."""
 
+import gc
 import os
 import pwd
 import sys
@@ -100,6 +101,8 @@ def guard(pipes: KeeperPipes, load: PolicyLoad, options: RunOptions, log: Log) -
         watch=FileWatch(options.policy, clock, load.seen),
         reload=PolicyReload(options.policy, canary, gate, log),
     )
+    # What is alive now stays alive: the collector need not look at it again.
+    gc.freeze()
     try:
         return Supervisor(relay, server, clock, log).run()
     finally:
@@ -163,15 +166,17 @@ class PolicyReload:
             self._refuse(error)
             return None
         _show_warnings(document, self._log)
-        self._log("banner", f"policy reloaded: {_summary(document)}")
+        self._log("banner", f"{_summary(document)} is in force now")
         self._gate.event("policy_reloaded", None, _summary(document))
         return policy
 
     def _refuse(self, error: CallgateError) -> None:
-        log = self._log
-        log("error", f"policy not reloaded, the old one stays: [{error.code}] {escape(error.message)}")
-        for finding in error.diagnostics if isinstance(error, PolicyError) else ():
-            log("error", _line(finding))
+        lines = [f"[{error.code}] {escape(error.message)}"]
+        if isinstance(error, PolicyError):
+            lines = [_line(finding) for finding in error.diagnostics]
+        for line in lines:
+            self._log("error", line)
+        self._log("error", "the changed policy is not in force: the old one stays")
         self._gate.event("policy_refused", error.code, error.message)
 
 

@@ -73,15 +73,16 @@ def _dispatch(words: list[str]) -> int:
     if verbs and (len(words) == 1 or words[1] in ("-h", "--help")):
         sys.stdout.write(_overview(group))
         return 0 if len(words) > 1 else 2
-    raise _unknown(" ".join(words[:2]) if verbs else group)
+    raise _unknown(words, " ".join(words[:2]) if verbs else group)
 
 
-def _unknown(name: str) -> UsageError:
+def _unknown(words: list[str], name: str) -> UsageError:
     from difflib import get_close_matches
 
     from callgate.text import quote
 
-    close = get_close_matches(name, COMMANDS, n=1)
+    groups = {known.split(" ")[0] for known in COMMANDS}
+    close = get_close_matches(" ".join(words[:2]), COMMANDS, n=1) or get_close_matches(words[0], groups, n=1)
     help = f"did you mean `callgate {close[0]}`?" if close else "see `callgate --help`"
     return UsageError("USE001", f"unknown command {quote(name)}", help)
 
