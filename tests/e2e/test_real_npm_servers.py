@@ -9,6 +9,7 @@ import anyio
 import mcp_types as types
 import pytest
 from mcp import Client
+from tests.support.gate_process import GateProcess, denial
 from tests.support.real_traffic import (
     NOTHING_FORBIDDEN,
     assert_as_direct,
@@ -224,3 +225,22 @@ def test_a_client_that_probes_for_the_new_era_finds_the_old_one(tmp_path: Path, 
     methods = [frame["method"] for frame in decoded(direct.agent_sent)]
     assert methods[0] == "server/discover"
     assert methods == [frame["method"] for frame in decoded(through.agent_sent)]
+
+
+def test_tasks_of_2025_pass_and_calls_that_ask_for_one_are_judged(tmp_path: Path) -> None:
+    policy = tmp_path / "policy.yaml"
+    policy.write_text("""
+tools:
+  simulate-research-query: {rules: [{rate_limit: 1/hour}]}
+""")
+    with GateProcess(policy, npm_server("everything")) as gate:
+        gate.initialize()
+        started = gate.call("simulate-research-query", {"topic": "x"}, 1, task={"ttl": 60_000})
+        task = started["result"]["task"]["taskId"]
+        assert gate.ask("tasks/get", {"taskId": task}, 2)["result"]["status"] == "working"
+        assert [one["taskId"] for one in gate.ask("tasks/list", {}, 3)["result"]["tasks"]] == [task]
+        assert gate.ask("tasks/cancel", {"taskId": task}, 4)["result"]["status"] == "cancelled"
+        again = gate.call("simulate-research-query", {"topic": "x"}, 5, task={"ttl": 60_000})
+        assert denial(again)["code"] == "DEN020"
+        for number, tool in enumerate(["toggle-simulated-logging", "toggle-subscriber-updates"] * 2, 6):
+            assert "structuredContent" not in gate.call(tool, {}, number)["result"]
