@@ -193,7 +193,7 @@ def test_a_failed_commit_writes_nothing_and_the_next_one_says_what_is_missing() 
     scene.gate.admit("free", {}, 3)
     first, second = scene.committed()
     assert isinstance(first, EventRecord)
-    assert first.event == "records_missing"
+    assert first.event == "records_not_written"
     assert "3 records" in str(first.detail)
     assert isinstance(second, DecisionRecord)
 

@@ -31,7 +31,7 @@ def test_what_an_unrecorded_call_took_is_given_back(play: Play) -> None:
     for number in (10, 11):
         stage.agent_says(call("echo", {}, number)).server_gets(call("echo", {}, number))
     stage.agent_says(call("echo", {}, 12)).server_gets().agent_gets(denied(12, "DEN020", wait=60))
-    stage.audit_holds("event records_missing", "allow echo", "allow echo", "deny echo DEN020", "denied echo")
+    stage.audit_holds("event records_not_written", "allow echo", "allow echo", "deny echo DEN020", "denied echo")
 
 
 def test_the_operator_hears_of_a_failing_audit_once_and_of_its_recovery(play: Play) -> None:
@@ -53,7 +53,7 @@ def test_the_outcome_of_a_call_that_ran_survives_a_failing_audit(play: Play) -> 
     stage.server_says(result(1, text("x"))).agent_gets(result(1, text("x")))
     stage.agent_says(call("echo", {}, 2)).agent_gets(denied(2, "DEN031"))
     stage.audit.failing = False
-    stage.audit_holds("allow echo", "event records_missing", "ok echo")
+    stage.audit_holds("allow echo", "event records_not_written", "ok echo")
 
 
 def test_refusals_are_answered_though_they_cannot_be_recorded(play: Play) -> None:
@@ -70,7 +70,7 @@ def test_a_call_cancelled_before_its_record_failed_leaves_no_trace(play: Play) -
     stage.audit.failing = False
     stage.audit_holds()
     stage.agent_says(call("free", {}, 2)).server_gets(call("free", {}, 2))
-    stage.audit_holds("event records_missing", "allow free")
+    stage.audit_holds("event records_not_written", "allow free")
 
 
 def test_a_server_that_answers_before_it_was_asked_is_not_answered_over(play: Play) -> None:

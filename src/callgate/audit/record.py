@@ -36,6 +36,7 @@ Event = Literal[
     "store_failed",
     "torn_line_removed",
     "records_missing",
+    "records_not_written",
     "file_changed",
     "mode_tightened",
 ]

@@ -192,7 +192,7 @@ class Gate:
             return
         if self._dropped:
             gap = f"{self._dropped} records of refused calls and frames were not written"
-            records.insert(0, self._event("records_missing", None, gap))
+            records.insert(0, self._event("records_not_written", None, gap))
         fresh = len(self._fresh)
         self._fresh.clear()
         try:
