@@ -2,6 +2,7 @@
 
 import functools
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -140,13 +141,21 @@ def test_a_cancelled_call_is_cancelled_at_the_server_and_the_session_goes_on(tmp
 def test_server_filesystem_is_as_it_is_without_the_gate(tmp_path: Path) -> None:
     root, second = tmp_path / "root", tmp_path / "second"
     second.mkdir()
+    root.mkdir()
+    runs: list[Path] = []
+
+    def roots_taken() -> bool:
+        said = [
+            path for path in tmp_path.rglob("stderr.txt") if "Updated allowed directories" in path.read_text()
+        ]
+        return len(said) == len(runs)
 
     async def scenario(client: Client) -> None:
-        import shutil
-
-        shutil.rmtree(root, ignore_errors=True)
+        shutil.rmtree(root)
         root.mkdir()
+        runs.append(root)
         await list_everything(client)
+        await wait_for(roots_taken)
         await call_each(
             client,
             [

@@ -3,6 +3,7 @@
 import functools
 import json
 import re
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -140,7 +141,6 @@ tools:
 
 def remake(repository: Path) -> None:
     """A repository that is the same to the byte every time."""
-    import shutil
 
     shutil.rmtree(repository, ignore_errors=True)
     repository.mkdir()
