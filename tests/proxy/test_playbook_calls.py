@@ -13,6 +13,7 @@ from playbook import (
     failure,
     listing,
     modern_call,
+    note,
     result,
     text,
     tool,
@@ -174,6 +175,18 @@ def test_an_output_schema_that_is_nonsense_does_not_swallow_the_denial(play: Pla
     (answer,) = stage.agent_says(call("rm")).taken_by_agent()
     assert answer["result"]["isError"] is True
     assert answer["result"]["content"][0]["text"] == "denied by policy: Never."
+
+
+def test_a_denial_fits_what_the_agent_was_shown_last_until_it_asks_again(play: Play) -> None:
+    schema = {"type": "object", "properties": {"n": {"type": "integer"}}, "required": ["n"]}
+    stage = play(DENY_RM).handshake().listed(tool("rm", outputSchema=schema))
+    changed = note("notifications/tools/list_changed")
+    stage.server_says(changed).agent_gets(changed)
+    (answer,) = stage.agent_says(call("rm")).taken_by_agent()
+    assert answer["result"]["structuredContent"]["n"] == 0
+    stage.listed(tool("rm"))
+    (answer,) = stage.agent_says(call("rm", {}, 2)).taken_by_agent()
+    assert "n" not in answer["result"]["structuredContent"]
 
 
 def test_allowed_and_denied_calls_of_one_turn_do_not_disturb_each_other(play: Play) -> None:

@@ -20,6 +20,7 @@ class Catalog:
         self._tools: dict[str, ListedTool | None] = {}
         self._building: dict[str, ListedTool | None] | None = None
         self._schemas: dict[str, ToolSchema | None] = {}
+        self._past: dict[str, ListedTool | None] = {}
         self.complete = False
         """True while every page has been seen and the server has not announced a change since."""
 
@@ -39,8 +40,11 @@ class Catalog:
         return self._schemas[tool]
 
     def output_schema(self, tool: str) -> Any:
-        """The decoded outputSchema of `tool`, None if it has none."""
-        listed = self._tools.get(tool)
+        """The decoded outputSchema of `tool`, None if it has none.
+
+        After a change it is the one that the agent was shown last: until it asks again it holds answers against that.
+        """
+        listed = self._tools.get(tool) or self._past.get(tool)
         return None if listed is None else listed.output_schema
 
     def knows(self, tool: str) -> bool:
@@ -60,6 +64,7 @@ class Catalog:
         self._schemas = {}
         if whole:
             self._tools = building
+            self._past = {}
             self.complete = True
         else:
             # Until the last page is there, a new page is better than an old list for the tools it names.
@@ -72,6 +77,7 @@ class Catalog:
     def outdated(self) -> None:
         """The server says that its tools changed: ask again before trusting a schema."""
         self.complete = False
+        self._past = {**self._past, **self._tools} if len(self._past) < MAX_TOOLS else self._tools
         self._tools = {}
         self._building = None
         self._schemas = {}
