@@ -237,3 +237,71 @@ def test_no_interleaving_breaks_a_promise(actions: list[tuple[Any, ...]]) -> Non
         ]
         if name == "limited" or "policy" not in [action[0] for action in actions]:
             assert len(ran) <= most
+
+
+SEEDS = [
+    encoded(call("denied", {"a": [1, 2.5, "\u2028\\u0000"]}, 7)),
+    encoded(call("denied", {}, "x", _meta=MODERN, inputResponses={"k": {}}, requestState="s")),
+    encoded(ask("tools/list", {"cursor": "p"}, 8)),
+    encoded(note("notifications/cancelled", {"requestId": 7})),
+    encoded(listing(8, LISTED, nextCursor="p2")),
+    encoded(result(7, {"content": [{"type": "text", "text": "x"}], "isError": True})),
+    encoded(failure(7, -32000, "no")),
+    encoded(ask("sampling/createMessage", {"messages": []}, 3)),
+]
+PIECES = st.sampled_from(
+    [
+        *(
+            b'"',
+            b"\\",
+            b"{",
+            b"}",
+            b"[",
+            b",",
+            b":",
+            b"\r",
+            b"\xe2\x80\xa8",
+            b"\x00",
+            b"\xff",
+            b"1e400",
+            b"NaN",
+        ),
+        *(b'"id":1.0,', b'"method":"tools/call",', b'"params":{},', b'"ID":7,', b'"result":{},', b"\\u0065"),
+    ]
+)
+
+
+@st.composite
+def damaged(draw: st.DrawFn) -> bytes:
+    """A frame with a few pieces cut out, put in, or exchanged."""
+    line = draw(st.sampled_from(SEEDS))
+    for _ in range(draw(st.integers(0, 3))):
+        place = draw(st.integers(0, len(line)))
+        length = draw(st.integers(0, 6))
+        line = line[:place] + draw(st.one_of(PIECES, st.binary(max_size=4))) + line[place + length :]
+    return line.replace(b"\n", b" ")
+
+
+@settings(max_examples=600, deadline=None)
+@given(st.lists(st.tuples(st.booleans(), damaged()), max_size=12))
+def test_no_damaged_frame_raises_or_carries_a_forbidden_call(frames: list[tuple[bool, bytes]]) -> None:
+    book = Playbook(
+        "{default: deny, hide: [secret], tools: {checked: {rules: [{validate: {schema: true}}]}}}"
+    )
+    for from_agent, line in frames:
+        if from_agent:
+            book.session.agent_line(line)
+        else:
+            book.session.server_line(line)
+        book.turn()
+        for sent in book.for_server:
+            message = json.loads(sent)
+            assert "tools/call" not in str(message.get("method")).lower()
+            # Whoever cuts lines elsewhere must not find another frame in this one.
+            assert len(sent.decode().splitlines()) == 1
+        book.for_server.clear()
+        book.for_agent.clear()
+    book.clock.advance(60)
+    book.session.tick()
+    book.session.server_gone("the server ended")
+    book.session.stopped("the server ended")
