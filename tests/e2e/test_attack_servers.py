@@ -110,7 +110,7 @@ def test_garbage_hides_no_answer(tmp_path: Path) -> None:
     with gate(tmp_path, "garbage") as agent:
         agent.initialize()
         agent.send({"jsonrpc": "2.0", "id": 5, "method": "tools/call", "params": {"name": "echo"}})
-        lines = []
+        lines: list[bytes] = []
         while not (lines and b'"text": "echo"' in lines[-1]):
             lines.append(agent.receive_line())
         assert json.loads(lines[-1])["id"] == 5

@@ -212,7 +212,7 @@ def main() -> None:
     if name == "writes_first":
         write(b'{"jsonrpc":"2.0","method":"notifications/message","params":{"data":"hello"}}\n' * 3)
         write(b'{"jsonrpc":"2.0","id":1,"method":"roots/list"}\n' + frame(1, text("too early")))
-    behaviour = BEHAVIOURS.get(name, lambda _: None)
+    behaviour = BEHAVIOURS.get(name, BEHAVIOURS["ordinary"])
     for line in sys.stdin.buffer:
         message = json.loads(line)
         if called(message) and len(sys.argv) > 2:
