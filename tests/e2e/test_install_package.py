@@ -11,6 +11,9 @@ from pathlib import Path
 
 import pytest
 
+# One worker makes the environment, once.
+pytestmark = pytest.mark.xdist_group("install")
+
 ROOT = Path(__file__).parents[2]
 ECHO = "import sys\nfor line in sys.stdin: sys.stdout.write(line); sys.stdout.flush()"
 

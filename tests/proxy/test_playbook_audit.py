@@ -31,7 +31,9 @@ def test_what_an_unrecorded_call_took_is_given_back(play: Play) -> None:
     for number in (10, 11):
         stage.agent_says(call("echo", {}, number)).server_gets(call("echo", {}, number))
     stage.agent_says(call("echo", {}, 12)).server_gets().agent_gets(denied(12, "DEN020", wait=60))
-    stage.audit_holds("event records_not_written", "allow echo", "allow echo", "deny echo DEN020", "denied echo")
+    stage.audit_holds(
+        "event records_not_written", "allow echo", "allow echo", "deny echo DEN020", "denied echo"
+    )
 
 
 def test_the_operator_hears_of_a_failing_audit_once_and_of_its_recovery(play: Play) -> None:
