@@ -111,7 +111,9 @@ class Relay:
         if not self._flowing:
             self._set_interest()
         records = self._gate.waiting
-        if records:
+        # Records that could not be written are tried again when something happens, or after an idle while.
+        soon = records and not self.session.audit_failed
+        if soon:
             wait = _RECORDS_MS
         elif self._settling:
             wait = _SETTLING_MS
@@ -124,7 +126,7 @@ class Relay:
         if not events:
             if records:
                 self.session.commit()
-            elif self._watch is not None:
+            if not soon and self._watch is not None:
                 self._policy_settled()
             self.session.tick()
             self._send()

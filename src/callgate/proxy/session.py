@@ -36,7 +36,8 @@ class Session:
             f"callgate-{token}", clock, state.to_server.append, self._server.page, self._release
         )
         self._agent.fetch = self._server.fetch = self._fetch
-        self._audit_failed = False
+        self.audit_failed = False
+        """Whether the last attempt to write records failed."""
         self._sent = state.held
         self.agent_line = self._agent.line
         self.server_line = self._server.line
@@ -82,8 +83,8 @@ class Session:
         except AuditError as error:
             self._refuse_held(error)
         else:
-            if self._audit_failed:
-                self._audit_failed = False
+            if self.audit_failed:
+                self.audit_failed = False
                 state.log("warning", "the audit can be written again")
 
     def take_for_server(self) -> list[bytes]:
@@ -137,12 +138,12 @@ class Session:
 
     def _refuse_held(self, error: AuditError) -> None:
         state = self._state
-        if not self._audit_failed:
+        if not self.audit_failed:
             state.log(
                 "error",
                 f"[{error.code}] {error.message}; no call is forwarded until the audit can be written",
             )
-        self._audit_failed = True
+        self.audit_failed = True
         denial = Denial(
             code.AUDIT_UNAVAILABLE, None, "the audit cannot be written, and nothing is forwarded unrecorded"
         )
