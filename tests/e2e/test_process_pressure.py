@@ -8,7 +8,7 @@ import threading
 from pathlib import Path
 
 import pytest
-from tests.support.gate_process import GateProcess
+from tests.support.gate_process import GateProcess, denial
 
 SUPPORT = Path(__file__).resolve().parent.parent / "support"
 HOSTILE = [sys.executable, str(SUPPORT / "hostile_server.py")]
@@ -94,3 +94,12 @@ def test_64_large_calls_in_flight_do_not_block_each_other(policy: Path) -> None:
         writer.start()
         assert sorted(gate.receive()["id"] for _ in range(64)) == list(range(64))
         writer.join()
+
+
+def test_a_list_of_tools_without_end_does_not_fill_the_memory(policy: Path) -> None:
+    policy.write_text("default: deny\ntools:\n  echo: {rules: [{validate: {schema: true}}]}\n")
+    with GateProcess(policy, [*HOSTILE, "endless_list"], "--log-level", "error") as gate:
+        gate.initialize()
+        before = memory(gate)
+        assert denial(gate.call("echo"))["code"] == "DEN008"
+        assert memory(gate) - before < 64 * MIB

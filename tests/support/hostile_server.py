@@ -107,6 +107,14 @@ def garbage(message: Message) -> bytes | None:
     return b"\n".join(noise) + b"\n" + ordinary(message) if called(message) else None
 
 
+def endless_list(message: Message) -> bytes | None:
+    if message.get("method") != "tools/list":
+        return None
+    page = int((message.get("params") or {}).get("cursor", 0)) + 1
+    tool = {"name": f"tool-{page}", "description": "x" * (1 << 20)}
+    return frame(message["id"], {"tools": [tool], "nextCursor": str(page)})
+
+
 def never_lists(message: Message) -> bytes | None:
     return b"" if message.get("method") == "tools/list" else None
 
@@ -193,6 +201,7 @@ BEHAVIOURS: dict[str, Behaviour] = {
     "schema_is_a_list": schema([1]),
     "carriage_returns": carriage_returns,
     "garbage": garbage,
+    "endless_list": endless_list,
     "never_lists": never_lists,
     "storm": storm,
     "huge_line": huge_line,

@@ -18,6 +18,8 @@ from callgate.wire.vocabulary import META_CLIENT_CAPABILITIES, META_PROTOCOL_VER
 
 TIMEOUT_SECONDS = 10.0
 MAX_PAGES = 200
+MAX_BYTES = 32 << 20
+"""Of all pages together: what is learned from them stays in memory."""
 MAX_PARKED = 1_000
 
 
@@ -43,6 +45,7 @@ class SchemaFetch:
         self._release = release
         self._count = 0
         self._pages = 0
+        self._bytes = 0
         self._id: str | None = None
         self._meta: dict[str, Any] | None = None
         self._deadline_ns = 0
@@ -70,6 +73,7 @@ class SchemaFetch:
         if self._id is None:
             self._meta = _own_meta(parked.frame) if parked.modern else None
             self._pages = 0
+            self._bytes = 0
             self._ask(None)
         return True
 
@@ -85,7 +89,9 @@ class SchemaFetch:
         """Take the server's answer to a question of the gate's own; nobody waits for one that comes too late."""
         if frame.id != self._id:
             return
-        listed = None if frame.result is None else toolslist.read_tools_list(frame.result)
+        self._bytes += len(frame.forward)
+        readable = frame.result is not None and self._bytes <= MAX_BYTES
+        listed = toolslist.read_tools_list(frame.result) if readable else None  # type: ignore[arg-type]
         if listed is None:
             self._end()
             return
