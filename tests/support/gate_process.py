@@ -104,7 +104,9 @@ class GateProcess:
             if "method" not in message and message.get("id") == request_id:
                 return message
 
-    def ask(self, method: str, params: dict[str, Any] | None = None, request_id: object = 1) -> dict[str, Any]:
+    def ask(
+        self, method: str, params: dict[str, Any] | None = None, request_id: object = 1
+    ) -> dict[str, Any]:
         """Send a request and wait for its answer."""
         frame: dict[str, Any] = {"jsonrpc": "2.0", "id": request_id, "method": method}
         if params is not None:

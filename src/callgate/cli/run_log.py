@@ -29,7 +29,10 @@ def make_log(level: str) -> Callable[[str, str], None]:
         head = "" if line_level in ("banner", "info") else f"{line_level}: "
         text = f"callgate {head}{line}".encode("utf-8", "replace")[:_LONGEST]
         if dropped:
-            text = b"callgate warning: %d lines were dropped, as nobody read them\n%s" % (dropped, text[:3900])
+            text = b"callgate warning: %d lines were dropped, as nobody read them\n%s" % (
+                dropped,
+                text[:3900],
+            )
             dropped = 0
         try:
             os.write(2, text + b"\n")
