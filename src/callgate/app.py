@@ -25,8 +25,9 @@ from callgate.proxy.session import Session
 from callgate.proxy.state import Log
 from callgate.proxy.supervise import Supervisor
 from callgate.proxy.watch import FileWatch
+from callgate.servername import server_name
 from callgate.state.open import default_state_dir, open_ledger
-from callgate.text import escape
+from callgate.text import escape, quote
 from callgate.transports.keeper import KeeperPipes
 from callgate.transports.outbox import nonblocking_output
 from callgate.transports.server_process import ServerProcess
@@ -86,6 +87,12 @@ def guard(pipes: KeeperPipes, load: PolicyLoad, options: RunOptions, log: Log) -
 
     server = ServerProcess(pipes, options.command)
     server.start()
+    if uses_store and options.server is None:
+        log(
+            "warning",
+            f"limits that outlive this process are counted for the server name {quote(caller.server)}, "
+            "which was guessed from its command: name it with `--name`",
+        )
     log("banner", _banner(options, document, caller, uses_store=uses_store))
     session = Session(gate, policy, clock, log, token=os.urandom(8).hex(), max_frame=MAX_AGENT_FRAME)
 
@@ -110,22 +117,6 @@ def guard(pipes: KeeperPipes, load: PolicyLoad, options: RunOptions, log: Log) -
         ledger.close()
         if audit is not None:
             audit.close()
-
-
-def server_name(command: Sequence[str]) -> str:
-    """A short name for the server that `command` starts: `npx -y @scope/server-git@1.2 DIR` is `server-git`."""
-    words = [word for word in command if not word.startswith("-")]
-    if len(words) > 1 and os.path.basename(words[0]).rstrip("0123456789.") in _LAUNCHERS:
-        words = words[1:]
-        if words[0] in ("run", "exec", "x", "dlx") and len(words) > 1:
-            words = words[1:]
-    name = os.path.basename(words[0].rstrip("/")) if words else "server"
-    return name.rsplit("@", 1)[0] or name
-
-
-_LAUNCHERS = frozenset(
-    {"npx", "uvx", "uv", "python", "node", "pipx", "bunx", "deno", "npm", "pnpm", "yarn", "sh", "env"}
-)
 
 
 def _identity() -> str:

@@ -5,10 +5,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import callgate.cli.run as run
-from callgate.app import server_name
 from callgate.cli.parser import parse
 from callgate.cli.run_options import OPTIONS, read_plainly
 from callgate.errors import UsageError
+from callgate.servername import server_name
 
 words = st.sampled_from(
     [
@@ -36,10 +36,7 @@ def test_what_it_reads_the_full_parser_reads_the_same(line: list[str]) -> None:
     plain = read_plainly(line)
     if plain is None:
         return
-    full = vars(parse("run", run, line))
-    if full["command"][:1] == ["--"]:
-        full["command"] = full["command"][1:]
-    assert vars(plain) == full
+    assert vars(plain) == vars(parse("run", run, line))
 
 
 def test_the_usual_line_needs_no_full_parser() -> None:
@@ -74,9 +71,30 @@ def test_mistakes_are_told_by_the_full_parser(line: list[str]) -> None:
         (["python3.11", "-m", "mcp_server_git"], "mcp_server_git"),
         (["/usr/bin/python", "/opt/server.py"], "server.py"),
         (["node", "dist/index.js"], "index.js"),
+        (["node", "/opt/server-memory/dist/index.js"], "server-memory"),
+        (["python", "-m", "mypackage.server"], "mypackage.server"),
+        (["env", "X=1", "A=b", "mcp-server-git"], "mcp-server-git"),
+        (["env", "-i", "MEMORY_FILE_PATH=/tmp/mem.json", "mcp-server-memory"], "mcp-server-memory"),
+        (["timeout", "10", "uvx", "mcp-server-git"], "mcp-server-git"),
+        (["npx", "--no-install", "mcp-server-filesystem", "/dir"], "mcp-server-filesystem"),
+        (["/usr/local/lib/node_modules/@scope/server-x/bin/cli.mjs"], "server-x"),
+        ([], "server"),
         (["./server"], "server"),
         (["npx"], "npx"),
     ],
 )
 def test_a_server_is_named_after_what_is_started(command: list[str], name: str) -> None:
     assert server_name(command) == name
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        (["--audti", "x", "-c", "y", "--", "z"], "did you mean `--audit`"),
+        (["-c", "y", "npx", "z"], "behind `--`"),
+    ],
+)
+def test_a_slip_is_named_and_not_its_consequence(line: list[str], said: str) -> None:
+    with pytest.raises(UsageError) as error:
+        parse("run", run, line)
+    assert said in (error.value.help or "")

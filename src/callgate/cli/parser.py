@@ -6,6 +6,7 @@ from types import ModuleType
 from typing import NoReturn
 
 from callgate.errors import UsageError
+from callgate.text import quote
 
 
 class _Parser(argparse.ArgumentParser):
@@ -25,4 +26,25 @@ def parse(name: str, module: ModuleType, words: Sequence[str]) -> argparse.Names
         allow_abbrev=False,
     )
     module.configure(parser)
-    return parser.parse_args(words)
+    options_end = len(words)
+    if getattr(module, "TAKES_COMMAND", False) and "--" in words:
+        options_end = words.index("--")
+    options, rest = parser.parse_known_args(words[:options_end])
+    if rest:
+        raise _unknown(parser, rest[0], takes_command=getattr(module, "TAKES_COMMAND", False))
+    options.command = words[options_end + 1 :]
+    return options
+
+
+def _unknown(parser: argparse.ArgumentParser, word: str, *, takes_command: bool) -> UsageError:
+    from difflib import get_close_matches
+
+    flag = word.partition("=")[0]
+    close = get_close_matches(
+        flag, [text for action in parser._actions for text in action.option_strings], n=1
+    )
+    if close and flag.startswith("-"):
+        return UsageError("USE002", f"unknown option {quote(flag)}", f"did you mean `{close[0]}`?")
+    kind = "option" if word.startswith("-") else "argument"
+    behind = "; a server's command goes behind `--`" if takes_command and kind == "argument" else ""
+    return UsageError("USE002", f"unexpected {kind} {quote(word)}", f"see `{parser.prog} --help`{behind}")

@@ -11,7 +11,9 @@ if TYPE_CHECKING:
     from argparse import ArgumentParser, Namespace
     from types import SimpleNamespace
 
-__all__ = ["EXAMPLES", "SUMMARY", "configure", "read_plainly", "run"]
+__all__ = ["EXAMPLES", "SUMMARY", "TAKES_COMMAND", "configure", "read_plainly", "run"]
+
+TAKES_COMMAND = True
 
 SUMMARY = "start a server as a child and judge every tool call on its way there"
 EXAMPLES = """examples:
@@ -33,14 +35,11 @@ def configure(parser: "ArgumentParser") -> None:
             choices=option.choices,
             required=option.required,
         )
-    parser.add_argument("command", nargs="...", metavar="-- COMMAND", help="the server to start")
 
 
 def run(options: "Namespace | SimpleNamespace") -> int:
     """Guard the server until it ends. Returns its status, or ends by the signal that ended it."""
     command: list[str] = options.command
-    if command and command[0] == "--":
-        command = command[1:]
     if not command:
         raise UsageError(
             "USE003", "no server to start", "put its command behind `--`, as in `… -- npx -y SERVER`"

@@ -243,7 +243,7 @@ class Gate:
             self.policy.revision,
             request_id,
             describe_arguments(arguments, _encode(arguments), self._arguments_mode),
-            denial.code if denial is not None else code.HIDDEN if admission.hidden else None,
+            code.HIDDEN if admission.hidden else None if denial is None else denial.code,
             None if denial is None else denial.rule,
             None if denial is None else denial.reason,
             None if denial is None else denial.retry_after,

@@ -6,6 +6,7 @@ reaches the server.
 
 from typing import Any
 
+from callgate import denial_codes as code
 from callgate.errors import WireRefusal
 from callgate.gate.admit import Admission
 from callgate.gate.denial import Denial
@@ -65,6 +66,7 @@ class AgentSide:
         forward = frame.forward
         if admission.hidden:
             forward = replies.stand_in_call(frame.message, state.alias(tool))
+            state.log("info", f"deny   {escape(tool)}   {code.HIDDEN} hidden, and answered as unknown")
         state.pending[request_id] = pending
         state.held.append((len(state.to_server), request_id, pending))
         state.to_server.append(forward)
@@ -148,7 +150,8 @@ class AgentSide:
     def _deny(self, request_id: RequestId, admission: Admission, *, modern: bool) -> None:
         denial: Denial = admission.denial  # type: ignore[assignment]
         self.answer_denial(request_id, admission.tool, denial, modern=modern)
-        self._state.log("info", f"deny   {escape(admission.tool)}   {denial.code} {escape(denial.reason)}")
+        told = code.HIDDEN if admission.hidden else denial.code
+        self._state.log("info", f"deny   {escape(admission.tool)}   {told} {escape(denial.reason)}")
 
     def answer_denial(self, request_id: RequestId, tool: str, denial: Denial, *, modern: bool) -> None:
         """Queue the answer to a refused call."""

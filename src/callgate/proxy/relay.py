@@ -21,7 +21,7 @@ READ_SIZE = 65536
 HIGH_WATER = 1 << 20
 """Bytes that may wait for one side before the other is no longer read."""
 
-_IDLE_MS = 1000
+_IDLE_MS = 250
 _RECORDS_MS = 1
 _RECORDS_MAX = 256
 _SETTLING_MS = 20

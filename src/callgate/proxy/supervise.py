@@ -17,6 +17,8 @@ from callgate.transports.server_process import PASSED_SIGNALS, ServerProcess
 LEAVE_SECONDS = 1.0
 """How long the server may go on after the end of its input before it is told to end."""
 
+_BUSY_TURNS = 50
+
 FLUSH_SECONDS = 2.0
 """How long the agent may take to read the last answers."""
 
@@ -31,7 +33,7 @@ class Supervisor:
         self._log = log
         self._keeper_ended = False
         self._leave_at_ns: int | None = None
-        self._is_subreaper = False
+        self._turns = 0
 
     def run(self) -> int:
         """Relay until everything has ended. Returns the server's wait status."""
@@ -45,10 +47,12 @@ class Supervisor:
         relay.watch_descriptor(wake_r, lambda: self._signalled(os.read(wake_r, 64)))
         relay.watch_descriptor(server.report, self._reported)
         while not self._keeper_ended:
-            if relay.turn(self._patience_ms()) and not self._is_subreaper:
-                # For the death of the keeper. Loading what it takes can wait for a quiet moment.
-                self._is_subreaper = True
-                become_subreaper()
+            quiet = relay.turn(self._patience_ms())
+            if self._turns < _BUSY_TURNS:
+                # For the death of the keeper. Loading what it takes can wait for the first quiet moment.
+                self._turns = _BUSY_TURNS if quiet else self._turns + 1
+                if self._turns == _BUSY_TURNS:
+                    become_subreaper()
             if relay.agent_ended:
                 self._agent_ended()
             ended = relay.server_ended or relay.server_deaf
