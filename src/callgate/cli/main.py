@@ -40,12 +40,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except Exception as error:
         if os.environ.get("CALLGATE_TRACEBACK"):
             raise
-        from callgate.cli.console import escape
+        from callgate.cli.console import print_error
+        from callgate.text import escape
 
-        sys.stderr.write(
-            f"error[BUG001]: this should not have happened: {escape(type(error).__name__)}: {escape(str(error))}\n"
-            "  = help: set CALLGATE_TRACEBACK=1, run it again, and report what it prints\n"
-        )
+        told = f"this should not have happened: {escape(type(error).__name__)}: {escape(str(error))}"
+        help = "set CALLGATE_TRACEBACK=1, run it again, and report what it prints"
+        print_error(CallgateError("BUG001", told, help))
         return 70
 
 
