@@ -2,7 +2,6 @@
 
 import gc
 import os
-import pwd
 import sys
 from collections.abc import Sequence
 from typing import Literal
@@ -16,6 +15,7 @@ from callgate.clock import SystemClock
 from callgate.diagnostics import Diagnostic
 from callgate.errors import CallgateError, PolicyError
 from callgate.gate.admit import Caller, Gate
+from callgate.identity import local_identity
 from callgate.policy.compile import Policy
 from callgate.policy.model import Document
 from callgate.policyloader import PolicyLoad
@@ -71,7 +71,7 @@ def guard(pipes: KeeperPipes, load: PolicyLoad, options: RunOptions, log: Log) -
     audit = None if options.audit is None else JsonlAudit(options.audit, sync=options.audit_sync, clock=clock)
     token = os.urandom(8).hex()
     caller = Caller(
-        options.session or f"stdio-{token}", _identity(), options.server or server_name(options.command)
+        options.session or f"stdio-{token}", local_identity(), options.server or server_name(options.command)
     )
     gate = Gate(
         policy,
@@ -117,14 +117,6 @@ def guard(pipes: KeeperPipes, load: PolicyLoad, options: RunOptions, log: Log) -
         ledger.close()
         if audit is not None:
             audit.close()
-
-
-def _identity() -> str:
-    """Over stdio the caller is the local user whose process this is."""
-    try:
-        return f"local:{pwd.getpwuid(os.getuid()).pw_name}"
-    except KeyError:
-        return f"local:{os.getuid()}"
 
 
 class PolicyReload:
@@ -184,7 +176,7 @@ def _line(finding: Diagnostic) -> str:
 
 def _summary(document: Document) -> str:
     rules = sum(len(tool.rules) for tool in document.tools)
-    return f"policy {document.revision[:7]} ({rules} rules, default {document.default})"
+    return f"policy {document.revision[:7]} ({rules} rule{'' if rules == 1 else 's'}, default {document.default})"
 
 
 def _banner(options: RunOptions, document: Document, caller: Caller, *, uses_store: bool) -> str:

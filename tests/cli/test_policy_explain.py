@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from callgate.cli.main import main
+from callgate.identity import local_identity
 
 POLICY = """\
 tools:
@@ -174,7 +175,6 @@ def test_the_tools_own_schema_is_taken_from_any_form_of_listing(
     data = as_json(capsys, "-c", file, "edit", "{}", "--tools", str(tools))
     assert [reason["code"] for reason in data["reasons"]] == ["DEN004", "DEN005"]
     assert explain(capsys, "-c", file, "edit", '{"path": 1}', "--tools", str(tools))[0] == 0
-    assert explain(capsys, "-c", file, "edit", '{"path": 1}')[0] == 1
 
 
 @pytest.mark.parametrize("text", ["{}", "not json", '{"tools": 5}', None])
@@ -219,3 +219,71 @@ def test_a_name_from_outside_cannot_steer_the_terminal(file: str, capsys: pytest
         )
         assert "\x1b" not in out
         assert "\u202e" not in out
+
+
+@pytest.mark.parametrize("look", ["human", "plain"])
+def test_without_the_tools_a_check_of_their_schema_is_unknown_and_does_not_deny(
+    file: str, capsys: pytest.CaptureFixture[str], look: str
+) -> None:
+    status, out, _ = explain(capsys, "-c", file, "edit", "{}", "--format", look)
+    assert status == 0
+    (row,) = [line.split() for line in out.splitlines() if "edit:" in line]
+    assert row[:2] == ["unknown", "allow"]
+    assert "required_args, schema not checked: no --tools FILE; the gate asks the server itself" in out
+    verdict = "strictest wins: allow, as far as can be told without the tools' schemas (--tools FILE)"
+    assert out.endswith(f"{verdict}\n")
+
+
+def test_the_data_lists_what_was_not_checked(file: str, capsys: pytest.CaptureFixture[str]) -> None:
+    data = as_json(capsys, "-c", file, "edit", "{}")
+    assert data["effect"] == "allow"
+    assert [(each["check"], each["source"]["line"]) for each in data["not_checked"]] == [
+        ("required_args", 7),
+        ("schema", 7),
+    ]
+    assert as_json(capsys, "-c", file, "create_charge", CHARGE)["not_checked"] == []
+
+
+def test_what_else_denies_still_does_without_the_tools(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "p.yaml"
+    path.write_text(
+        "tools: {t: {rules: [{validate: {schema: true, args: {a: {maximum: 5}}}}, "
+        "{action: deny, when: {args.b: 1}}]}}"
+    )
+    assert explain(capsys, "-c", str(path), "t", '{"a": 6, "b": 0}')[0] == 1
+    assert explain(capsys, "-c", str(path), "t", '{"a": 5, "b": 1}')[0] == 1
+    status, out, _ = explain(capsys, "-c", str(path), "t", '{"a": 5, "b": 0}')
+    assert (status, "not checked" in out) == (0, True)
+
+
+@pytest.mark.parametrize(
+    ("listing", "note"),
+    [
+        ([{**TOOL, "name": "edits"}], "does not list `edit`: did you mean `edits`?"),
+        ([TOOL, TOOL], "lists `edit` 2 times, so none counts"),
+        ([{"name": "edit"}], "lists `edit` without an input schema"),
+    ],
+)
+def test_a_tool_that_the_list_gives_no_schema_of_is_judged_as_the_gate_would(
+    file: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], listing: Any, note: str
+) -> None:
+    tools = tmp_path / "tools.json"
+    tools.write_text(json.dumps(listing))
+    status, out, _ = explain(capsys, "-c", file, "edit", "{}", "--tools", str(tools))
+    assert status == 1
+    assert note in out
+    data = as_json(capsys, "-c", file, "edit", "{}", "--tools", str(tools))
+    assert [reason["code"] for reason in data["reasons"]] == ["DEN008"]
+    assert note in data["notes"][0]
+
+
+def test_the_caller_is_the_one_that_the_gate_sees_over_stdio(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "p.yaml"
+    path.write_text(f"tools: {{t: {{rules: [{{action: deny, when: {{identity: '{local_identity()}'}}}}]}}}}")
+    assert local_identity().startswith("local:")
+    assert explain(capsys, "-c", str(path), "t")[0] == 1
+    assert explain(capsys, "-c", str(path), "t", "--identity", "local")[0] == 0

@@ -1,5 +1,6 @@
 """An explanation as text for people, as plain lines, and as data. Everything in it is escaped here or before."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from callgate.cli.console import escape, paint
@@ -21,8 +22,13 @@ _SHOWN_REVISION = 7
 _DETAIL_WIDTH = 60
 
 
-def explain_human(explanation: Explanation, document: Document, *, color: bool) -> str:
-    """Return the verdict, then a line for each rule in columns, what would be charged, and what decided."""
+def explain_human(
+    explanation: Explanation, document: Document, *, color: bool, notes: Sequence[str] = ()
+) -> str:
+    """Return the verdict, then a line for each rule in columns, what would be charged, and what decided.
+
+    `notes` are remarks about the list of tools, not yet escaped.
+    """
     word = _word(explanation)
     head = paint(word.upper(), _COLOURS[word], "bold", on=color)
     lines = [f"{head}   {escape(explanation.tool)}   policy {document.revision[:_SHOWN_REVISION]}"]
@@ -41,11 +47,12 @@ def explain_human(explanation: Explanation, document: Document, *, color: bool) 
         lines.append(f"  {'  '.join(shown)}".rstrip())
         lines += [" " * (sum(widths) + 8) + detail for detail in details[1:]]
     lines += [f"  would charge  {text}" for text in _spendings(explanation)]
+    lines += [f"  note  {escape(note)}" for note in notes]
     lines.append(_verdict(explanation))
     return "\n".join(lines) + "\n"
 
 
-def explain_plain(explanation: Explanation, document: Document) -> str:
+def explain_plain(explanation: Explanation, document: Document, *, notes: Sequence[str] = ()) -> str:
     """Return the same facts, one line each, without colour or alignment."""
     lines = [f"{_word(explanation)} {escape(explanation.tool)} policy {document.revision[:_SHOWN_REVISION]}"]
     rows = [_row(rule, explanation.tool) for rule in explanation.rules] + _general(explanation)
@@ -53,12 +60,18 @@ def explain_plain(explanation: Explanation, document: Document) -> str:
         text = f"{outcome} {effect} {label}"
         lines.append(text + (f": {'; '.join(details)}" if details else "") + (f" ({place})" if place else ""))
     lines += [f"would charge {text}" for text in _spendings(explanation)]
+    lines += [f"note: {escape(note)}" for note in notes]
     lines.append(_verdict(explanation))
     return "\n".join(lines) + "\n"
 
 
-def explain_data(explanation: Explanation, document: Document) -> dict[str, Any]:
-    """Return the explanation as plain data; `effect` is "deny" for a call that waits for approval, too."""
+def explain_data(
+    explanation: Explanation, document: Document, *, notes: Sequence[str] = ()
+) -> dict[str, Any]:
+    """Return the explanation as plain data; `effect` is "deny" for a call that waits for approval, too.
+
+    An "allow" holds only if what `not_checked` lists would pass.
+    """
     return {
         "schema": SCHEMA,
         "tool": explanation.tool,
@@ -71,6 +84,12 @@ def explain_data(explanation: Explanation, document: Document) -> dict[str, Any]
         "effect": "allow" if _is_allowed(explanation) else "deny",
         "needs_approval": explanation.effect is Effect.HOLD,
         "hidden": explanation.hidden,
+        "not_checked": [
+            {"rule": rule.rule, "check": key, "source": _source(rule.source)}
+            for rule in explanation.rules
+            for key in rule.not_checked
+        ],
+        "notes": list(notes),
         "reasons": [_reason(reason) for reason in explanation.reasons],
         "charges": [_charge(charge) for charge in explanation.charges],
         "guards": [_guard(guard) for guard in explanation.guards],
@@ -106,7 +125,11 @@ _Row = tuple[str, str, str, list[str], str]
 
 def _row(rule: RuleExplanation, tool: str) -> _Row:
     label = rule.rule if rule.tool == tool or rule.tool in rule.rule else f"{rule.tool} {rule.rule}"
-    return rule.outcome, rule.effect, escape(label), list(map(escape, rule.details)), _place(rule.source)
+    details = list(map(escape, rule.details))
+    if rule.not_checked:
+        keys = ", ".join(rule.not_checked)
+        details.append(f"{keys} not checked: no --tools FILE; the gate asks the server itself")
+    return rule.outcome, rule.effect, escape(label), details, _place(rule.source)
 
 
 def _general(explanation: Explanation) -> list[_Row]:
@@ -133,6 +156,8 @@ def _spendings(explanation: Explanation) -> list[str]:
 def _verdict(explanation: Explanation) -> str:
     if explanation.effect is Effect.HOLD:
         return "strictest wins: needs approval, so it is denied until approvals can be given"
+    if _is_allowed(explanation) and any(rule.not_checked for rule in explanation.rules):
+        return "strictest wins: allow, as far as can be told without the tools' schemas (--tools FILE)"
     return f"strictest wins: {_word(explanation)}"
 
 

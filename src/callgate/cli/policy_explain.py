@@ -4,14 +4,18 @@ import argparse
 import sys
 from typing import Any
 
+from msgspec import Struct
+
 from callgate.cli.console import color_wanted, is_terminal
 from callgate.cli.exact_json import parse_exact
 from callgate.cli.explain_render import explain_data, explain_human, explain_plain
 from callgate.cli.render import render_human
 from callgate.decision import Effect, Request
 from callgate.errors import PolicyError, UsageError
+from callgate.identity import local_identity
 from callgate.policy.compile import compile_policy
 from callgate.policy.explain import explain
+from callgate.policy.findings import did_you_mean
 from callgate.policy.load import load_policy
 from callgate.policy.model import Document
 from callgate.policy.normalized import normalized, to_json
@@ -27,6 +31,8 @@ examples:
   callgate policy explain -c policy.yaml read_file '{}' --tools tools.json     with the tool's own schema
   callgate policy explain -c policy.yaml --format json read_file - < arguments.json
 
+Rules that look at `identity`, `server` or `session` need these options to come out as they will at the gate.
+Without --tools, checks that need the tool's own schema are not made, and are told as unknown.
 Limits are not looked up: what would be charged is shown, not what is left.
 
 exit status: 0 allowed, 1 denied, 2 the command line is not valid, 3 the policy is not
@@ -49,8 +55,13 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--tools", metavar="FILE", help="an answer to tools/list, for the tool's input schema"
     )
-    parser.add_argument("--identity", default="local", help="who calls (default: local)")
-    parser.add_argument("--server", help="name of the server (default: the one in --tools, else `server`)")
+    parser.add_argument(
+        "--identity", help="who calls (default: local:USER, you, as `callgate run` over stdio has it)"
+    )
+    parser.add_argument(
+        "--server",
+        help="name of the server, as `callgate run` says it (default: the one in --tools, else `server`)",
+    )
     parser.add_argument("--session", default="session", help="the agent's session (default: session)")
     parser.add_argument(
         "--format", choices=("human", "plain", "json"), help="how to show it (default: human on a terminal)"
@@ -68,7 +79,7 @@ def run(options: argparse.Namespace) -> int:
             "USE003", "stdin can be read only once", "give the policy or the arguments as a file"
         )
     arguments = _read_arguments(options.arguments)
-    server, schema = _read_tools(options.tools, options.tool) if options.tools else (None, None)
+    listing = _read_tools(options.tools, options.tool) if options.tools else _Listing()
     try:
         name = "stdin" if options.config == "-" else options.config
         document = load_policy(read_policy_file(options.config), name)
@@ -79,24 +90,25 @@ def run(options: argparse.Namespace) -> int:
         options.tool,
         arguments,
         options.session,
-        options.identity,
-        options.server or server or "server",
-        schema,
+        options.identity or local_identity(),
+        options.server or listing.server or "server",
+        listing.schema,
     )
     policy = compile_policy(document)
-    explanation = explain(policy, request)
+    explanation = explain(policy, request, check_schema=bool(options.tools))
+    notes = (listing.problem,) if listing.problem else ()
     matching = _matching(document, {rule.tool for rule in explanation.rules}) if options.normalized else None
     look = options.format or ("human" if is_terminal(sys.stdout) else "plain")
     if look == "json":
-        data = explain_data(explanation, document)
+        data = explain_data(explanation, document, notes=notes)
         if matching is not None:
             data["normalized"] = matching
         sys.stdout.write(to_json(data) + "\n")
     else:
         color = color_wanted(sys.stdout, options.color)
-        text = explain_plain(explanation, document)
+        text = explain_plain(explanation, document, notes=notes)
         if look == "human":
-            text = explain_human(explanation, document, color=color)
+            text = explain_human(explanation, document, color=color, notes=notes)
         sys.stdout.write(text)
         if matching is not None:
             sys.stdout.write(to_json(matching) + "\n")
@@ -114,8 +126,16 @@ def _read_arguments(text: str) -> dict[str, Any]:
     return arguments
 
 
-def _read_tools(path: str, tool: str) -> tuple[str | None, ToolSchema | None]:
-    """Return the server's name, if the file tells it, and the schema of `tool`, if it is listed just once."""
+class _Listing(Struct, frozen=True):
+    """What a list of tools says: the server's name, the tool's schema, or why it gives none."""
+
+    server: str | None = None
+    schema: ToolSchema | None = None
+    problem: str | None = None
+
+
+def _read_tools(path: str, tool: str) -> _Listing:
+    """Return what the file says of `tool`; a schema only if it is listed just once, as the gate sees it."""
     try:
         with open(path, "rb") as file:
             data = parse_exact(file.read().decode())
@@ -129,11 +149,19 @@ def _read_tools(path: str, tool: str) -> tuple[str | None, ToolSchema | None]:
     tools = data.get("tools") if isinstance(data, dict) else data
     if not isinstance(tools, list):
         raise _bad_tools(path, "it holds no list of tools")
-    schemas = [
-        each.get("inputSchema") for each in tools if isinstance(each, dict) and each.get("name") == tool
-    ]
-    usable = len(schemas) == 1 and isinstance(schemas[0], dict)
-    return server if isinstance(server, str) else None, ToolSchema(schemas[0]) if usable else None
+    server = server if isinstance(server, str) else None
+    named = [each for each in tools if isinstance(each, dict) and isinstance(each.get("name"), str)]
+    schemas = [each.get("inputSchema") for each in named if each["name"] == tool]
+    listed = f"{quote(path, 200)} lists {quote(tool)}"
+    if not schemas:
+        guess = did_you_mean(tool, (each["name"] for each in named))
+        near = f": {guess}" if guess else ""
+        return _Listing(server, problem=f"{quote(path, 200)} does not list {quote(tool)}{near}")
+    if len(schemas) > 1:
+        return _Listing(server, problem=f"{listed} {len(schemas)} times, so none counts")
+    if not isinstance(schemas[0], dict):
+        return _Listing(server, problem=f"{listed} without an input schema")
+    return _Listing(server, ToolSchema(schemas[0]))
 
 
 def _bad_tools(path: str, why: str) -> UsageError:

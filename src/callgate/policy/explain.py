@@ -3,9 +3,10 @@
 The decision comes from the same plan and the same compiled rules as `Policy.decide`; here they are only described.
 """
 
-from typing import Literal
+from typing import Any, Literal
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from callgate.decision import Charge, Decision, Effect, Guard, Reason, Request
 from callgate.diagnostics import Source
@@ -50,7 +51,8 @@ class RuleExplanation(Struct, frozen=True):
     """What one rule said. `hit`: it bears on the call; `miss`: it does not; `unknown`: it could not be evaluated.
 
     `effect` is what it says if it is hit. A rule that only states conditions is hit when one of them fails.
-    `details` are texts safe to show; `charges` is what it spends if the call is allowed.
+    `details` are texts safe to show; `charges` is what it spends if the call is allowed. `not_checked` names the
+    keys of `validate` that need the tool's input schema, if that was to be left open.
     """
 
     outcome: Outcome
@@ -62,10 +64,14 @@ class RuleExplanation(Struct, frozen=True):
     reasons: tuple[Reason, ...] = ()
     charges: tuple[Charge, ...] = ()
     guards: tuple[Guard, ...] = ()
+    not_checked: tuple[str, ...] = ()
 
 
 class Explanation(Struct, frozen=True):
-    """`effect`, `reasons`, `charges`, `guards` and `hidden` are those of the decision."""
+    """`effect`, `reasons`, `charges`, `guards` and `hidden` are those of the decision.
+
+    If a rule has anything in `not_checked`, they are what the decision would be if those checks passed.
+    """
 
     tool: str
     effect: Effect
@@ -76,8 +82,26 @@ class Explanation(Struct, frozen=True):
     rules: tuple[RuleExplanation, ...]
 
 
-def explain(policy: Policy, request: Request) -> Explanation:
-    """Explain what `policy.decide` says of the call. Never raises: a failure inside is explained as its denial."""
+class _UncheckedSchema:
+    """Stands for an input schema that is not at hand: finds no fault, and says nothing of any."""
+
+    def missing_required(self, arguments: dict[str, Any]) -> list[str]:  # noqa: ARG002
+        return []
+
+    def first_violation(self, value: Any) -> None:  # noqa: ARG002
+        return None
+
+
+_UNCHECKED = _UncheckedSchema()
+
+
+def explain(policy: Policy, request: Request, *, check_schema: bool = True) -> Explanation:
+    """Explain what `policy.decide` says of the call. Never raises: a failure inside is explained as its denial.
+
+    `check_schema` False leaves open what needs the tool's input schema: the rules name it in `not_checked`.
+    """
+    if not check_schema:
+        request = replace(request, schema=_UNCHECKED)
     try:
         decision, judged = policy.plan(request.tool).judge(request)
         rules = tuple(_explain_rule(rule, found, request) for rule, found in judged)
@@ -122,7 +146,16 @@ def _explain_rule(rule: CompiledRule, found: Contribution | None, request: Reque
         found.reasons,
         found.charges,
         found.guards,
+        _not_checked(rule, request),
     )
+
+
+def _not_checked(rule: CompiledRule, request: Request) -> tuple[str, ...]:
+    validate = rule.rule.validate
+    if validate is None or request.schema is not _UNCHECKED:
+        return ()
+    keys = (("required_args", validate.required_args), ("schema", validate.schema))
+    return tuple(key for key, wanted in keys if wanted)
 
 
 def _outcome(
@@ -135,6 +168,8 @@ def _outcome(
     details = _describe(rule.when, request, wanted=True)
     if rule.require or rule.forbid:
         return _stated(rule, found, request, details)
+    if not found.reasons and _not_checked(rule, request):
+        return "unknown", details
     return "hit", details + _other_reasons(found)
 
 
