@@ -67,7 +67,8 @@ class Limit(Struct, frozen=True):
     without forgetting what was spent. `max` None counts without bounding. `strict` True means that the total
     must stay below `max`, False that it may reach it. `max_counters` bounds how many live counters (values
     of `per`) one limit may have: a charge that would open one more is refused. `text` is for people:
-    "10 in 60 s". `rule` is the rule's name or place.
+    "10 in 60 s". `rule` is the rule's name or place. `shared` is the pattern whose tools share the counter, None
+    if each tool has its own; `adds_up` says that amounts are added up, and not calls.
     """
 
     id: str
@@ -80,6 +81,8 @@ class Limit(Struct, frozen=True):
     max_counters: int = 10_000
     reason: str | None = None
     source: Source | None = None
+    shared: str | None = None
+    adds_up: bool = False
 
 
 class Charge(Struct, frozen=True):

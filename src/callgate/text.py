@@ -23,6 +23,11 @@ def quote(text: str, limit: int = 80) -> str:
     return f"`{escape(text)}`"
 
 
+def clause(text: str) -> str:
+    """Return `text` without its closing full stop, so that the sentence can go on after it."""
+    return text.rstrip().rstrip(".")
+
+
 def _visible(code: int) -> str:
     if code <= 0xFF:
         return f"\\x{code:02x}"

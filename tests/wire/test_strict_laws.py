@@ -5,7 +5,6 @@ import shutil
 import subprocess
 from typing import Any
 
-import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from wire_frames import LINE_ENDS, as_exact, call, exact, json_objects, json_values, line, spellings
@@ -71,14 +70,13 @@ def test_arbitrary_bytes_raise_nothing_but_a_refusal(data: bytes) -> None:
 
 
 def in_node(lines: list[bytes]) -> list[Any]:
-    assert NODE is not None
+    assert NODE is not None, "install Node.js 20 or later"
     done = subprocess.run(
         [NODE, "-e", NODE_SERVER], input=b"\n".join(lines) + b"\n", capture_output=True, check=True
     )
     return [json.loads(answer) for answer in done.stdout.splitlines()]
 
 
-@pytest.mark.skipif(NODE is None, reason="node is not installed")
 def test_node_finds_a_smuggled_call_in_the_original_and_none_in_what_is_forwarded() -> None:
     smuggled = line(call("rm"))
     ping = b'{"jsonrpc":"2.0","id":1,"method":"ping","params":{"x":\r%b\r}}' % smuggled
@@ -92,7 +90,6 @@ def test_python_cuts_no_line_inside_what_is_forwarded() -> None:
     assert read_client_frame(ping).forward.decode().splitlines() == [read_client_frame(ping).forward.decode()]
 
 
-@pytest.mark.skipif(NODE is None, reason="node is not installed")
 @settings(max_examples=15, deadline=None, suppress_health_check=list(HealthCheck))
 @given(st.data(), st.lists(json_objects, min_size=20, max_size=20))
 def test_node_reads_the_value_that_was_judged(data: st.DataObject, many: list[dict[str, Any]]) -> None:

@@ -25,7 +25,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command line (default: the process's). Returns the exit status; prints errors on stderr."""
     words = list(sys.argv[1:] if arguments is None else arguments)
     try:
-        return _dispatch(words)
+        status = _dispatch(words)
+        # What cannot be written is to be noticed here and not at the interpreter's end.
+        sys.stdout.flush()
+        return status
     except CallgateError as error:
         from callgate.cli.console import print_error
 
@@ -66,6 +69,8 @@ def _dispatch(words: list[str]) -> int:
                 from callgate.cli.parser import parse
 
                 options = parse(name, module, words[length:])
+                if options is None:
+                    return 0
             status: int = module.run(options)
             return status
     group = words[0]

@@ -16,8 +16,8 @@ class _Parser(argparse.ArgumentParser):
         raise UsageError("USE002", message.replace("'", "`"), f"see `{self.prog} --help`")
 
 
-def parse(name: str, module: ModuleType, words: Sequence[str]) -> argparse.Namespace:
-    """Read the options of the command `name`. Raises UsageError; prints help and exits if asked to."""
+def parse(name: str, module: ModuleType, words: Sequence[str]) -> argparse.Namespace | None:
+    """Read the options of the command `name`. Raises UsageError; None if help was asked for, and printed."""
     parser = _Parser(
         prog=f"callgate {name}",
         description=module.SUMMARY,
@@ -29,6 +29,9 @@ def parse(name: str, module: ModuleType, words: Sequence[str]) -> argparse.Names
     options_end = len(words)
     if getattr(module, "TAKES_COMMAND", False) and "--" in words:
         options_end = words.index("--")
+    if "-h" in words[:options_end] or "--help" in words[:options_end]:
+        parser.print_help()
+        return None
     options, rest = parser.parse_known_args(words[:options_end])
     if rest:
         raise _unknown(parser, rest[0], takes_command=getattr(module, "TAKES_COMMAND", False))

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from msgspec import Struct
 
 from callgate import denial_codes as code
-from callgate.decision import Reason
+from callgate.decision import Limit, Reason
 from callgate.state.ledger import Refused
-from callgate.text import quote
+from callgate.text import clause, quote
 
 
 class Denial(Struct, frozen=True):
@@ -22,8 +22,9 @@ class Denial(Struct, frozen=True):
     @property
     def text(self) -> str:
         """The whole sentence."""
-        wait = "" if self.retry_after is None else f"; try again in {self.retry_after} s"
-        return f"denied by policy: {self.reason}{wait}"
+        if self.retry_after is None:
+            return f"denied by policy: {self.reason}"
+        return f"denied by policy: {clause(self.reason)}; try again in {_duration(self.retry_after)}"
 
     def structured(self) -> dict[str, str | int]:
         """The structured content of the refusal: code, rule, reason and, where waiting helps, retry_after."""
@@ -52,20 +53,39 @@ def limit_denial(refused: Refused, tool: str) -> Denial:
     limit = refused.limit
     if limit is None:
         return Denial(code.INTERNAL, None, "the limit store refused without saying why")
+    reason_code, fact = _fact(refused, limit, wait, tool)
+    text = fact if limit.reason is None else f"{clause(limit.reason)} ({fact})"
+    return Denial(reason_code, limit.rule, text, wait)
+
+
+def _fact(refused: Refused, limit: Limit, wait: int | None, tool: str) -> tuple[str, str]:
+    """The code of the refusal, and what has happened."""
     if refused.too_many_counters:
-        return Denial(
+        return (
             code.TOO_MANY_COUNTERS,
-            limit.rule,
-            limit.reason
-            or f"too many different values are counted apart for {quote(tool)}; reuse an earlier one",
-            wait,
+            f"too many different values are counted apart for {quote(tool)}; reuse an earlier one",
         )
-    if limit.reason is not None:
-        return Denial(code.LIMIT_REACHED, limit.rule, limit.reason, wait)
+    whose = _whose(limit, tool)
     if wait is None:
-        return Denial(
-            code.LIMIT_REACHED,
-            limit.rule,
-            f"this call alone exceeds the limit of {limit.text} for {quote(tool)}",
-        )
-    return Denial(code.LIMIT_REACHED, limit.rule, f"rate limit {limit.text} reached for {quote(tool)}", wait)
+        return code.LIMIT_REACHED, f"this call alone exceeds the limit of {limit.text} for {whose}"
+    if limit.adds_up:
+        return code.LIMIT_REACHED, f"this call would exceed the limit of {limit.text} for {whose}"
+    return code.LIMIT_REACHED, f"rate limit {limit.text} reached for {whose}"
+
+
+def _whose(limit: Limit, tool: str) -> str:
+    if limit.shared is None:
+        return quote(tool)
+    if limit.shared == "*":
+        return "all tools together"
+    return f"{quote(limit.shared)}, which all its tools share"
+
+
+def _duration(seconds: int) -> str:
+    """Return "41 s", and for two minutes or more the same again in larger units, rounded up."""
+    if seconds < 120:
+        return f"{seconds} s"
+    hours, minutes = divmod(-(-seconds // 60), 60)
+    days, hours = divmod(hours, 24)
+    parts = [f"{number} {unit}" for number, unit in ((days, "d"), (hours, "h"), (minutes, "min")) if number]
+    return f"{seconds} s ({' '.join(parts)})"

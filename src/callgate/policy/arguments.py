@@ -7,7 +7,7 @@ from callgate.decision import Effect, Reason, Request
 from callgate.policy.model import Rule
 from callgate.policy.paths import ABSENT
 from callgate.policy.toolschema import SchemaProblem, ToolSchema
-from callgate.policy.wording import names
+from callgate.policy.wording import because, names
 from callgate.text import quote
 
 Check = Callable[[Request], Reason | None]
@@ -20,8 +20,7 @@ def compile_validate(rule: Rule, label: str) -> tuple[Check, ...]:
         return ()
 
     def deny(reason_code: str, text: str) -> Reason:
-        told = f"{rule.reason}: {text}" if rule.reason else text
-        return Reason(Effect.DENY, reason_code, label, told, validate.source)
+        return Reason(Effect.DENY, reason_code, label, because(rule.reason, text), validate.source)
 
     checks: list[Check] = []
     if validate.required_args:

@@ -103,8 +103,10 @@ class Policy:
         elif document.form != "native" or any(not entry.tool.rules for entry in listed):
             # Intercept and hosted files allow a tool by listing it; their rules can only take away.
             return None
-        else:
+        elif any(rule.action == "allow" for entry in listed for rule in entry.tool.rules):
             text = f"the policy allows {quote(tool)} only in cases that this call is none of"
+        else:
+            text = f"the policy does not allow {quote(tool)}"
         return Reason(Effect.DENY, code.DEFAULT_DENY, "default", text)
 
 

@@ -16,6 +16,7 @@ from callgate.decision import (
 from callgate.digest import lean as sha256
 from callgate.policy.counter_keys import compile_key
 from callgate.policy.model import Condition, Count, Path, RateLimit, Rule, StateBound, Tool
+from callgate.policy.name_patterns import is_pattern
 from callgate.policy.numbers import amount as usable_amount
 from callgate.policy.numbers import canonical, exact
 from callgate.policy.paths import compile_path, show_path
@@ -75,12 +76,12 @@ def compile_meters(
             tool = tools[place[0]]
             rule = tool.rules[place[1]]
             limit_id = identity if ordinal == 0 else f"{identity}.{ordinal}"
-            limit = _limit(limit_id, label(tool, rule), rule, spent)
+            limit = _limit(limit_id, label(tool, rule), tool, rule, spent)
             meters.setdefault(place, []).append(Meter(limit, spent))
     return {place: tuple(sorted(own, key=lambda meter: meter.limit.id)) for place, own in meters.items()}
 
 
-def _limit(limit_id: str, label: str, rule: Rule, spent: Spent) -> Limit:
+def _limit(limit_id: str, label: str, tool: Tool, rule: Rule, spent: Spent) -> Limit:
     if isinstance(spent, Count):
         text = f"counts {spent.counter}"
         return Limit(
@@ -99,6 +100,8 @@ def _limit(limit_id: str, label: str, rule: Rule, spent: Spent) -> Limit:
         strict=spent.strict,
         reason=rule.reason,
         source=spent.source,
+        shared=tool.pattern if is_pattern(tool.pattern) and ("tool",) not in spent.per else None,
+        adds_up=spent.cost is not None,
     )
 
 

@@ -18,7 +18,7 @@ from callgate.policy.model import Condition, Rule, Tool
 from callgate.policy.name_patterns import is_everything
 from callgate.policy.paths import show_path
 from callgate.policy.predicates import Predicate, compile_condition, conjunction, is_fixed
-from callgate.policy.wording import cannot_judge, must
+from callgate.policy.wording import because, cannot_judge, must, needs_usable
 from callgate.text import quote
 
 GuardMaker = Callable[[Request], Guard | None]
@@ -89,7 +89,7 @@ class CompiledRule:
             and all(meter.is_fixed for meter in meters)
             and validate is None
         )
-        hold = _hold(rule, label) if rule.action == "require_approval" else None
+        hold = _hold(rule, label, self.when) if rule.action == "require_approval" else None
         # `"*"` is no list of tools: its rules bind, and rescue nothing.
         grants = hold is None and not is_everything(tool.pattern)
         checks = (
@@ -144,26 +144,42 @@ def _deny(rule: Rule, label: str, when: Judged) -> tuple[Contribute, Contribute]
         return Contribution(applies, reasons=(_reason(rule, label, code.RULE_DENIES, text),))
 
     def known(request: Request) -> Contribution:
-        return deny(True, f"the policy denies {quote(request.tool)}{' with these arguments' if when else ''}")
+        text = f"the policy denies {quote(request.tool)}{' with these arguments' if when else ''}"
+        return deny(True, rule.reason or text)
 
     def unknown(request: Request) -> Contribution:
-        unjudged = [condition for condition, predicate in when if predicate(request) is None]
-        return deny(None, cannot_judge(request.tool, unjudged))
+        return deny(None, cannot_judge(request.tool, _unjudged(when, request), rule.reason))
 
     return known, unknown
 
 
-def _hold(rule: Rule, label: str) -> Check:
+def _unjudged(conditions: Judged, request: Request) -> list[Condition]:
+    return [condition for condition, predicate in conditions if predicate(request) is None]
+
+
+def _hold(rule: Rule, label: str, when: Judged) -> Check:
     def hold(request: Request) -> Reason:
         text = rule.reason or f"{quote(request.tool)} needs a person's approval, and nobody has given it"
+        unjudged = _unjudged(when, request)
+        if unjudged:
+            text = cannot_judge(request.tool, unjudged, text)
         return Reason(Effect.HOLD, code.NEEDS_APPROVAL, label, text, rule.source)
 
     return hold
 
 
 def _required(condition: Condition, predicate: Predicate, rule: Rule, label: str) -> Check:
-    failed = _reason(rule, label, code.CONDITION_NOT_MET, must(condition))
-    return lambda request: None if predicate(request) is True else failed
+    failed = _reason(rule, label, code.CONDITION_NOT_MET, rule.reason or must(condition))
+    unusable = failed
+    if rule.reason:
+        text = because(rule.reason, needs_usable([condition]))
+        unusable = _reason(rule, label, code.CONDITION_NOT_MET, text)
+
+    def check(request: Request) -> Reason | None:
+        holds = predicate(request)
+        return None if holds is True else unusable if holds is None else failed
+
+    return check
 
 
 def _forbidden(clause: Judged, rule: Rule, label: str) -> Check:
@@ -172,14 +188,17 @@ def _forbidden(clause: Judged, rule: Rule, label: str) -> Check:
     def check(request: Request) -> Reason | None:
         if holds is not None and holds(request) is False:
             return None
-        text = f"the policy forbids this call of {quote(request.tool)}"
+        text = rule.reason or f"the policy forbids this call of {quote(request.tool)}"
+        unjudged = _unjudged(clause, request)
+        if unjudged:
+            text = cannot_judge(request.tool, unjudged, rule.reason)
         return _reason(rule, label, code.CONDITION_FORBIDDEN, text)
 
     return check
 
 
 def _reason(rule: Rule, label: str, reason_code: str, text: str) -> Reason:
-    return Reason(Effect.DENY, reason_code, label, rule.reason or text, rule.source)
+    return Reason(Effect.DENY, reason_code, label, text, rule.source)
 
 
 def _constrain(

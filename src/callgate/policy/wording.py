@@ -6,7 +6,7 @@ from typing import Any
 
 from callgate.policy.model import Condition
 from callgate.policy.paths import show_path
-from callgate.text import escape, quote
+from callgate.text import clause, escape, quote
 
 _SHOWN = 120
 _LISTED = 5
@@ -78,10 +78,23 @@ def must(condition: Condition) -> str:
     return f"{path} {_MUST[condition.op].format(_cut(shown, _SHOWN))}"
 
 
-def cannot_judge(tool: str, conditions: Sequence[Condition]) -> str:
-    """Return why a deny rule holds against a call that it cannot judge."""
+def cannot_judge(tool: str, conditions: Sequence[Condition], reason: str | None = None) -> str:
+    """Return why a rule holds against a call that it cannot judge; `reason` is the rule's own."""
+    if reason:
+        return because(reason, needs_usable(conditions))
     paths = names([show_path(condition.path) for condition in conditions])
     return f"the policy denies some calls of {quote(tool)}; to judge this one it needs a usable {paths}"
+
+
+def needs_usable(conditions: Sequence[Condition]) -> str:
+    """Return what is missing where a condition cannot be evaluated."""
+    paths = names([show_path(condition.path) for condition in conditions])
+    return f"the call needs a usable {paths} to be judged"
+
+
+def because(reason: str | None, cause: str) -> str:
+    """Return `reason: cause`; a reason of the rule's own never hides what was wrong with the call."""
+    return f"{clause(reason)}: {cause}" if reason else cause
 
 
 def names(texts: Sequence[str]) -> str:
