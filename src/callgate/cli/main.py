@@ -25,10 +25,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command line (default: the process's). Returns the exit status; prints errors on stderr."""
     words = list(sys.argv[1:] if arguments is None else arguments)
     try:
-        status = _dispatch(words)
-        # What cannot be written is to be noticed here and not at the interpreter's end.
-        sys.stdout.flush()
-        return status
+        return _finished(_dispatch(words))
     except CallgateError as error:
         from callgate.cli.console import print_error
 
@@ -50,6 +47,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         help = "set CALLGATE_TRACEBACK=1, run it again, and report what it prints"
         print_error(CallgateError("BUG001", told, help))
         return 70
+
+
+def _finished(status: int) -> int:
+    """Write out what waits: that it cannot be written is to be noticed here and not at the interpreter's end."""
+    sys.stdout.flush()
+    return status
 
 
 def _dispatch(words: list[str]) -> int:
