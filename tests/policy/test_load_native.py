@@ -128,7 +128,10 @@ tools:
         ("tools: {t: {rules: [{when: {args.a: {exists: «yes»}}}]}}", "POL042 needs true or false"),
         ("tools: {t: {rules: [{when: {args.a: {regex: «5»}}}]}}", "POL042 needs a regular expression"),
         ("tools: {t: {rules: [{when: {args.a: {regex: «'[a'»}}}]}}", "POL043 missing ]"),
-        ("tools: {t: {rules: [{when: {args.a: {regex: «'(?=a)'»}}}]}}", "POL043 | no look-around"),
+        (
+            "tools: {t: {rules: [{when: {args.a: {regex: «'(?=a)'»}}}]}}",
+            "POL043 RE2 has no look-around (`(?=`)",
+        ),
         ("tools: {t: {rules: [{validate: «{}»}]}}", "POL027 `validate` is empty"),
         ("tools: {t: {rules: [{validate: {«required_arg»: true}}]}}", "POL001 | `required_args`"),
         ("tools: {t: {rules: [{validate: {schema: «yes»}}]}}", "POL002 | write `true`"),

@@ -1,4 +1,4 @@
-"""`callgate policy schema`: the JSON Schema of native policy files, for editors."""
+"""`callgate policy schema`: the JSON Schema of policy files in the native form, for editors."""
 
 import argparse
 import sys
@@ -6,7 +6,7 @@ import sys
 from callgate.policy.normalized import to_json
 from callgate.policy.schema import policy_schema
 
-SUMMARY = "print the JSON Schema of policy files, for editors"
+SUMMARY = "print the JSON Schema of the native form, for editors"
 
 EXAMPLES = """\
 examples:
@@ -14,6 +14,8 @@ examples:
 
 then begin a policy with
   # yaml-language-server: $schema=callgate-policy.schema.json
+
+It fits the native form only. Intercept and hosted files are read too: `callgate policy check` checks all forms.
 """
 
 

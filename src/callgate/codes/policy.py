@@ -217,7 +217,7 @@ CODES: dict[str, CodePage] = {
     "POL051": CodePage(
         "Impossible window",
         "A window is from one millisecond to 366 days long, in whole milliseconds.",
-        "Write seconds as a number, or `90s`, `1m`, `1.5h`, `1d`.",
+        "Write seconds as a number, or `500ms`, `90s`, `1m`, `1.5h`, `1d`.",
     ),
     "POL052": CodePage(
         "Impossible maximum",

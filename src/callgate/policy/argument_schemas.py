@@ -30,6 +30,20 @@ _PLAIN = ("$anchor", "$comment", "$ref", "$schema", "const", "default", "depende
           "minProperties", "minimum", "multipleOf", "pattern", "readOnly", "required", "title", "type",
           "uniqueItems", "writeOnly")  # fmt: skip
 
+_TYPES = ("string", "number", "integer", "boolean", "object", "array", "null")
+_TYPE_HINTS = {
+    **dict.fromkeys(("str", "text"), "write `string`"),
+    **dict.fromkeys(("float", "double", "decimal"), "write `number`"),
+    **dict.fromkeys(("list", "tuple"), "write `array`"),
+    **dict.fromkeys(("dict", "map", "mapping"), "write `object`"),
+    "int": "write `integer`",
+    "bool": "write `boolean`",
+}
+
+_FORMATS = ("date", "date-time", "duration", "email", "hostname", "idn-email", "idn-hostname", "ipv4", "ipv6", "iri",
+            "iri-reference", "json-pointer", "regex", "relative-json-pointer", "time", "uri", "uri-reference",
+            "uri-template", "uuid")  # fmt: skip
+
 _KEYWORDS = frozenset((*_ONE, *_MANY, *_NAMED, *_PLAIN))
 
 _REGEX_BYTES = 1 << 20
@@ -119,15 +133,24 @@ def _check_meaning(schema: Any, node: Node, findings: Findings) -> None:
     except (jsonschema_rs.ReferencingError, SchemaProblem, ValueError) as error:
         wrong = [([], str(error))]
     for path, message in wrong:
-        findings.error(
-            "POL060", f"not a JSON Schema: {_one_line(message)}", _at(node, path).source, _help(message)
-        )
+        at = _at(node, path)
+        what, help = _described(path, message, at)
+        findings.error("POL060", f"not a JSON Schema: {what}", at.source, help)
 
 
-def _help(message: str) -> str | None:
+def _described(path: list[str | int], message: str, at: Node) -> tuple[str, str | None]:
+    """What is wrong and what to do, in words of ours where the library's would not help."""
+    if "type" in path[-2:] and message.endswith("'anyOf' keyword") and not isinstance(at, MapNode):
+        found = at.text if isinstance(at, ScalarNode) else ""
+        help = _TYPE_HINTS.get(found) or (did_you_mean(found, _TYPES) if found else None)
+        return f"`type` must be one of {', '.join(_TYPES)}, or a list of them", help
+    if message.startswith("Unknown format: "):
+        found = at.text if isinstance(at, ScalarNode) else ""
+        return f"unknown format {quote(found)}", did_you_mean(found, _FORMATS) or f"use {', '.join(_FORMATS)}"
     if message.endswith('is not a "regex"'):
-        return "expressions have no look-around and no back-references, and must stay small"
-    return None
+        help = "expressions have no look-around and no back-references, and must stay small"
+        return _one_line(message), help
+    return _one_line(message), None
 
 
 def _at(node: Node, path: list[str | int]) -> Node:

@@ -93,6 +93,5 @@ def _expression_is_usable(node: ScalarNode, findings: Findings) -> bool:
     problem = pattern_problem(node.text)
     if problem is None:
         return True
-    help = "RE2 has no look-around and no back-references" if {"?", "\\"} & set(node.text) else None
-    findings.error("POL043", f"invalid regular expression: {quote(problem, 120)[1:-1]}", node.source, help)
+    findings.error("POL043", f"invalid regular expression: {problem}", node.source)
     return False

@@ -45,7 +45,7 @@ def read_short(node: Node, tool: str, findings: Findings) -> tuple[RateLimit, ..
     if found is None:
         findings.error(
             "POL050",
-            f"{quote(text)} is not a rate limit of this form",
+            f"{quote(text) if text else _shown(node)} is not a rate limit of this form",
             node.source,
             "write `5/hour`: a whole number, `/`, and `minute`, `hour` or `day`",
         )
@@ -60,6 +60,10 @@ def read_short(node: Node, tool: str, findings: Findings) -> tuple[RateLimit, ..
         return ()
     counter = Counter(tool, f"_rate_{unit}", read_unit(unit))
     return (RateLimit(int(found[1]), counter.window, node.source, scope="global", counter=counter.key),)
+
+
+def _shown(node: Node) -> str:
+    return "an empty text" if isinstance(node, ScalarNode) else describe(node)
 
 
 def read_state(

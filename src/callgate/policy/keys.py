@@ -164,7 +164,7 @@ RATE_LIMIT: tuple[Key, ...] = (
     ),
     Key(
         "window",
-        "seconds, or text such as `90s`, `1m`, `1.5h`, `1d`",
+        "seconds, or text such as `500ms`, `90s`, `1m`, `1.5h`, `1d`",
         "How long the window is, from a millisecond to 366 days. It slides: no interval of this length "
         "ever holds more.",
         "1h",

@@ -5,24 +5,37 @@ from decimal import Decimal
 
 from callgate.decision import Amount, SlidingWindow
 from callgate.diagnostics import Source
-from callgate.policy.findings import Findings
+from callgate.policy.findings import Findings, did_you_mean
 from callgate.policy.keys import RATE_LIMIT, names
 from callgate.policy.model import Path, RateLimit
+from callgate.policy.scalars import resolve
 from callgate.policy.values import choice, describe, fields, is_written_null, number, path
 from callgate.policy.yaml_tree import ListNode, MapNode, Node, ScalarNode
 from callgate.text import quote
 
-UNITS = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}
-WORDS = {**UNITS, "sec": 1, "second": 1, "min": 60, "minute": 60, "hour": 3_600, "day": 86_400}
-"""What may follow the `/` of `10/minute`, in seconds."""
+UNITS = {"ms": 1, "s": 1_000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
+"""In milliseconds."""
+
+WORDS = {**UNITS, "sec": 1_000, "second": 1_000, "min": 60_000, "minute": 60_000, "hour": 3_600_000,
+         "day": 86_400_000}  # fmt: skip
+"""What may follow the `/` of `10/minute`, in milliseconds."""
 
 MAX_WINDOW_MS = 366 * 86_400_000
 _MAX_TEXT = 64
 
-_WINDOW = re.compile(r"([0-9]+(?:\.[0-9]+)?)([smhd])")
+_WINDOW = re.compile(r"([0-9]+(?:\.[0-9]+)?)(ms|[smhd])")
 _SHORT = re.compile(r"([0-9]+) ?/ ?([0-9]+(?:\.[0-9]+)?)?([a-z]+)")
 
+_UNIT_HINTS = {"hr": "did you mean `hour`?", "hrs": "did you mean `hour`?"}
+_SCOPE_HINTS = {
+    **dict.fromkeys(("user", "caller", "grant", "client"), "write `identity` for each caller"),
+    **dict.fromkeys(("agent", "connection", "process"), "write `session` for each agent session"),
+    "tool": "write `per: [tool]`",
+    **dict.fromkeys(("all", "everybody", "everyone", "server", "shared"), "write `global` for everybody"),
+}
+
 SPELLINGS = "write `10/minute`, `10/60s` or `{max: 10, window: 60}`"
+_WINDOWS = "write seconds, or `500ms`, `90s`, `1m`, `1h`, `1d`"
 _SCOPES = ("session", "identity", "global")
 
 
@@ -54,16 +67,16 @@ def _read_short(node: ScalarNode, findings: Findings) -> RateLimit | None:
     if found is None:
         findings.error("POL050", f"{quote(node.text)} is not a rate limit", node.source, SPELLINGS)
         return None
-    seconds = WORDS.get(found[3])
-    if seconds is None:
+    unit = WORDS.get(found[3])
+    if unit is None:
         findings.error(
             "POL050",
             f"unknown unit {quote(found[3])} in {quote(node.text)}",
             node.source,
-            f"the units are {', '.join(WORDS)}",
+            _UNIT_HINTS.get(found[3]) or did_you_mean(found[3], WORDS) or f"the units are {', '.join(WORDS)}",
         )
         return None
-    window = _window(Decimal(found[2] or 1), seconds, node.source, findings)
+    window = _window(Decimal(found[2] or 1), unit, node.source, findings)
     return RateLimit(int(found[1]), window, node.source) if window else None
 
 
@@ -76,7 +89,11 @@ def _read_mapping(node: MapNode, findings: Findings) -> RateLimit | None:
     cost = path(found["cost"][1], "`cost`", findings, args_only=True) if "cost" in found else None
     maximum = _read_max(found["max"][1], "cost" in found, findings) if "max" in found else None
     window = _read_window(found["window"][1], findings) if "window" in found else None
-    scope = choice(found["scope"][1], _SCOPES, "`scope`", findings) if "scope" in found else "session"
+    scope = (
+        choice(found["scope"][1], _SCOPES, "`scope`", findings, _SCOPE_HINTS)
+        if "scope" in found
+        else "session"
+    )
     per = _read_per(found["per"][1], findings) if "per" in found else ()
     if findings.errors > before or maximum is None or window is None:
         return None
@@ -106,18 +123,18 @@ def _read_window(node: Node, findings: Findings) -> SlidingWindow | None:
     if isinstance(node, ScalarNode) and node.kind == "string":
         found = _WINDOW.fullmatch(node.text) if len(node.text) <= _MAX_TEXT else None
         if found is None:
-            help = "write seconds, or `90s`, `1m`, `1h`, `1d`"
+            help = _WINDOWS if resolve(node.text or "-")[0] != "number" else "write seconds without quotes"
             findings.error("POL051", f"{quote(node.text)} is not a window", node.source, help)
             return None
         return _window(Decimal(found[1]), UNITS[found[2]], node.source, findings)
     seconds = number(node, "`window`", findings)
-    return _window(seconds, 1, node.source, findings) if seconds is not None else None
+    return _window(seconds, 1_000, node.source, findings) if seconds is not None else None
 
 
 def _window(number: int | Decimal, unit: int, source: Source, findings: Findings) -> SlidingWindow | None:
-    """Return the window of `number` times `unit` seconds; exact, because Decimal arithmetic would round."""
+    """Return the window of `number` times `unit` milliseconds; exact, because Decimal arithmetic would round."""
     numerator, denominator = number.as_integer_ratio()
-    numerator *= 1000 * unit
+    numerator *= unit
     if numerator <= 0:
         problem = "a window must be longer than nothing"
     elif numerator < denominator:
@@ -128,7 +145,7 @@ def _window(number: int | Decimal, unit: int, source: Source, findings: Findings
         problem = "a window must be a whole number of milliseconds"
     else:
         return SlidingWindow(numerator // denominator)
-    findings.error("POL051", problem, source, "write seconds, or `90s`, `1m`, `1h`, `1d`")
+    findings.error("POL051", problem, source, _WINDOWS)
     return None
 
 

@@ -186,7 +186,7 @@ def _read_validate(key: ScalarNode, node: Node, findings: Findings) -> Validate 
     map_node = mapping(node, "`validate`", findings)
     if map_node is None:
         return None
-    found = fields(map_node, _VALIDATE, "in `validate`", findings)
+    found = fields(map_node, _VALIDATE, "in `validate`", findings, _validate_hint)
     if not map_node.entries:
         findings.error("POL027", "`validate` is empty", node.source, "write `required_args: true`, say")
     args: list[tuple[str, object]] = []
@@ -207,6 +207,14 @@ def _read_validate(key: ScalarNode, node: Node, findings: Findings) -> Validate 
         schema=_flag(found, "schema", findings),
         args=tuple(args),
     )
+
+
+def _validate_hint(key: str) -> str | None:
+    if key == "required":
+        return "did you mean `required_args`?"
+    if key in ("arguments", "properties"):
+        return "did you mean `args`?"
+    return None
 
 
 def _flag(found: Fields, key: Literal["required_args", "schema"], findings: Findings) -> bool:

@@ -10,7 +10,8 @@ _INTRODUCTION = """\
 # Policy reference
 
 A policy is one YAML file. This page lists every key of the native form. `callgate policy check` finds every
-mistake in a file at once; `callgate policy schema` prints a schema for editors.
+mistake in a file at once; `callgate policy schema` prints a schema of this form for
+editors.
 
 The file is read as YAML 1.2: `no` and `on` are texts, numbers are exact, and only `true` and `false` are truth
 values. An unknown key, a word that is not one of those listed, and a key given twice are errors. Tags, merge

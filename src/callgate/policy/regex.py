@@ -2,6 +2,8 @@
 
 from collections.abc import Callable
 
+from callgate.text import quote
+
 MAX_MEMORY = 4 << 20
 """Bytes that one compiled expression may take."""
 
@@ -23,12 +25,27 @@ def compile_search(pattern: str) -> Callable[[str], bool]:
     return search
 
 
+_ABSENT_FROM_RE2 = {
+    **dict.fromkeys(("(?=", "(?!", "(?<=", "(?<!"), "look-around"),
+    **dict.fromkeys(("\\k", *(f"\\{digit}" for digit in range(1, 10))), "back-references"),
+    "(?>": "atomic groups",
+}
+"""What the library stops at, and what that would be in other dialects."""
+
+
 def pattern_problem(pattern: str) -> str | None:
-    """Return why `pattern` cannot be used, or None if it can."""
+    """Return why `pattern` cannot be used, fit to show, or None if it can."""
     try:
         _compile(pattern)
     except ValueError as error:
-        return str(error)
+        message = str(error)
+        what, _, where = message.partition(": ")
+        absent = "back-references" if where == "(?P" and "(?P=" in pattern else _ABSENT_FROM_RE2.get(where)
+        if absent is not None:
+            return f"RE2 has no {absent} ({quote(where)})"
+        if what in ("invalid perl operator", "invalid escape sequence"):
+            return f"RE2 does not know {quote(where, 40)}"
+        return quote(message, 120)[1:-1]
     return None
 
 

@@ -31,8 +31,8 @@ def policy_schema() -> dict[str, Any]:
     """Return the schema as plain data."""
     return {
         "$schema": "http://json-schema.org/draft-07/schema#",
-        "title": "Callgate policy",
-        **_mapping(TOP, "What an agent may call."),
+        "title": "Callgate policy (native form)",
+        **_mapping(TOP, "What an agent may call. Intercept and hosted files are not described here."),
         "anyOf": [{"required": ["default"]}, {"required": ["hide"]}, {"required": ["tools"]}],
         "definitions": {
             "tool": _mapping(TOOL, "The rules of one tool or pattern."),
@@ -143,8 +143,10 @@ def _window() -> dict[str, Any]:
         "description": "Seconds.",
         "examples": [60],
     }
-    units = "".join(UNITS)
-    text = _pattern(f"^[0-9]+(\\.[0-9]+)?[{units}]$", "Seconds, minutes, hours or days.", "1.5h")
+    units = "|".join(UNITS)
+    text = _pattern(
+        f"^[0-9]+(\\.[0-9]+)?({units})$", "Milliseconds, seconds, minutes, hours or days.", "1.5h"
+    )
     return {"anyOf": [seconds, text]}
 
 

@@ -8,12 +8,17 @@ from callgate.policy.values import Fields, choice, items, pattern_is_usable, str
 from callgate.policy.yaml_tree import ScalarNode
 from callgate.text import quote
 
+_DEFAULT_HINTS = {
+    **dict.fromkeys(("denied", "block", "blocked", "reject", "refuse", "none", "no", "off"), "write `deny`"),
+    **dict.fromkeys(("allowed", "permit", "pass", "all", "yes", "on"), "write `allow`"),
+}
+
 
 def read_default(found: Fields, findings: Findings) -> Literal["allow", "deny"]:
     """Return the default; `allow` if the key is left out."""
     if "default" not in found:
         return "allow"
-    word = choice(found["default"][1], ("allow", "deny"), "`default`", findings)
+    word = choice(found["default"][1], ("allow", "deny"), "`default`", findings, _DEFAULT_HINTS)
     return "allow" if word == "allow" else "deny"
 
 
@@ -22,7 +27,9 @@ def read_hide(found: Fields, findings: Findings, *, exact: bool = False) -> tupl
     if "hide" not in found:
         return ()
     hidden: dict[str, Source] = {}
-    for node in items(found["hide"][1], "`hide`", findings) or ():
+    written = found["hide"][1]
+    help = f"write `[{written.text}]`" if isinstance(written, ScalarNode) and written.text else None
+    for node in items(written, "`hide`", findings, help) or ():
         if string(node, "an entry of `hide`", findings) is None or not isinstance(node, ScalarNode):
             continue
         if exact:
@@ -32,11 +39,11 @@ def read_hide(found: Fields, findings: Findings, *, exact: bool = False) -> tupl
         first = hidden.setdefault(node.text, node.source)
         if first is node.source:
             continue
-        message, help = f"{quote(node.text)} is hidden twice", f"it is already listed on line {first.line}"
+        message, where = f"{quote(node.text)} is hidden twice", f"it is already listed on line {first.line}"
         if exact:
-            findings.error("POL008", message, node.source, help)
+            findings.error("POL008", message, node.source, where)
         else:
-            findings.warning("POL104", message, node.source, help)
+            findings.warning("POL104", message, node.source, where)
     return tuple(hidden.items())
 
 
