@@ -48,8 +48,8 @@ def test_a_mistake_is_shown_with_its_line_a_caret_and_help(
 ) -> None:
     assert main(["policy", "check", "--format", "human", bad]) == 3
     out, err = capsys.readouterr()
-    assert out == ""
-    assert err == (
+    assert err == ""
+    assert out == (
         "error[POL001]: unknown key `rate_limt` in a rule of `create_issue`\n"
         "  --> policy.yaml:7:9\n"
         "   |\n"
@@ -64,7 +64,7 @@ def test_plain_is_one_line_for_each_finding_and_the_look_off_a_terminal(
     bad: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main(["policy", "check", bad]) == 3
-    assert capsys.readouterr().err == (
+    assert capsys.readouterr().out == (
         "policy.yaml:7:9: error POL001: unknown key `rate_limt` in a rule of `create_issue` "
         "(help: did you mean `rate_limit`?)\n"
     )
@@ -72,10 +72,10 @@ def test_plain_is_one_line_for_each_finding_and_the_look_off_a_terminal(
 
 def test_colour_is_added_only_when_asked_for(bad: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["policy", "check", "--color", "always", "--format", "human", bad]) == 3
-    coloured = capsys.readouterr().err
+    coloured = capsys.readouterr().out
     assert "\x1b[31;1merror[POL001]\x1b[0m" in coloured
     assert main(["policy", "check", "--color", "never", "--format", "human", bad]) == 3
-    assert "\x1b" not in capsys.readouterr().err
+    assert "\x1b" not in capsys.readouterr().out
 
 
 def test_json_names_every_file_and_finding(good: str, bad: str, capsys: pytest.CaptureFixture[str]) -> None:
@@ -107,8 +107,9 @@ def test_one_bad_file_among_good_ones_fails_and_all_are_told(
 ) -> None:
     assert main(["policy", "check", bad, good]) == 3
     out, err = capsys.readouterr()
-    assert out.startswith(f"{good}: ok")
-    assert "POL001" in err
+    assert f"{good}: ok" in out
+    assert "POL001" in out
+    assert err == ""
 
 
 def test_warnings_do_not_fail_a_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -117,13 +118,34 @@ def test_warnings_do_not_fail_a_file(tmp_path: Path, capsys: pytest.CaptureFixtu
     assert main(["policy", "check", str(file)]) == 0
     out, err = capsys.readouterr()
     assert out.endswith("ok, 0 rules for 0 tools, default deny\n")
-    assert "warning POL110" in err
+    assert "warning POL110" in out
+    assert err == ""
 
 
 def test_a_dash_is_stdin(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(GOOD.encode())))
     assert main(["policy", "check", "-"]) == 0
-    assert capsys.readouterr().out == "-: ok, 2 rules for 2 tools, default deny\n"
+    assert capsys.readouterr().out == "stdin: ok, 2 rules for 2 tools, default deny\n"
+
+
+def test_stdin_has_one_name_in_the_answer_and_in_its_findings(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b"default: deny\n")))
+    main(["policy", "check", "--format", "json", "-"])
+    data = json.loads(capsys.readouterr().out)
+    assert (data["files"][0]["file"], data["diagnostics"][0]["file"]) == ("stdin", "stdin")
+
+
+def test_findings_leave_stdout_to_the_normalized_policy(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "warned.yaml"
+    file.write_text("default: deny\n")
+    assert main(["policy", "check", "--normalized", str(file)]) == 0
+    out, err = capsys.readouterr()
+    assert json.loads(out)["default"] == "deny"
+    assert "POL110" in err
 
 
 def test_stdin_cannot_be_read_twice(capsys: pytest.CaptureFixture[str]) -> None:
@@ -135,7 +157,7 @@ def test_a_missing_file_and_a_directory_are_told_apart(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main(["policy", "check", str(tmp_path / "none.yaml"), str(tmp_path)]) == 3
-    first, second = capsys.readouterr().err.splitlines()
+    first, second = capsys.readouterr().out.splitlines()
     assert "POL010" in first
     assert "no such file" in first
     assert "is a directory" in second
@@ -148,7 +170,7 @@ def test_a_file_that_is_too_large_is_not_read_whole(
     with file.open("wb") as sparse:
         sparse.truncate(1 << 33)
     assert main(["policy", "check", str(file)]) == 3
-    assert "POL011" in capsys.readouterr().err
+    assert "POL011" in capsys.readouterr().out
 
 
 def test_hostile_text_in_a_file_is_escaped_on_the_terminal(
@@ -157,7 +179,7 @@ def test_hostile_text_in_a_file_is_escaped_on_the_terminal(
     file = tmp_path / "hostile.yaml"
     file.write_text('tools: {t: {rules: [{"a\\e[2J\\u202e": 1}]}} # \u202e\n')
     assert main(["policy", "check", "--format", "human", str(file)]) == 3
-    shown = capsys.readouterr().err
+    shown = capsys.readouterr().out
     assert "`a\\x1b[2J\\u202e`" in shown
     assert all(line.isprintable() for line in shown.splitlines())
 
@@ -168,7 +190,7 @@ def test_a_very_long_line_is_cut_around_its_mistake(
     file = tmp_path / "long.yaml"
     file.write_text("hide: [" + "a, " * 1000 + "'', b" + ", c" * 1000 + "]\n")
     main(["policy", "check", "--format", "human", str(file)])
-    lines = capsys.readouterr().err.splitlines()
+    lines = capsys.readouterr().out.splitlines()
     number = next(index for index, line in enumerate(lines) if line.startswith("error[POL005]"))
     excerpt, caret = lines[number + 3], lines[number + 4]
     assert len(excerpt) < 180
@@ -179,7 +201,7 @@ def test_the_caret_stands_under_wide_characters(tmp_path: Path, capsys: pytest.C
     file = tmp_path / "wide.yaml"
     file.write_text("tools: {中文: {rulez: []}}\n")
     main(["policy", "check", "--format", "human", str(file)])
-    lines = capsys.readouterr().err.splitlines()
+    lines = capsys.readouterr().out.splitlines()
     assert lines[3] == " 1 | tools: {中文: {rulez: []}}"
     assert lines[4] == "   | " + " " * 15 + "^^^^^"
 

@@ -2,6 +2,7 @@
 
 import argparse
 import sys
+from typing import TextIO
 
 from callgate.cli.console import color_wanted, escape, is_terminal
 from callgate.cli.render import SCHEMA, diagnostics_data, render_human, render_plain
@@ -40,16 +41,19 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    """Check every file and report on all. Findings go to stderr, unless they are asked for as JSON."""
+    """Check every file and report on all, on stdout.
+
+    With `--normalized` stdout is for the policies, and findings go to stderr.
+    """
     if options.files.count("-") > 1:
         raise UsageError("USE003", "stdin can be read only once", "name `-` once")
-    checked = [(file, *_check(file)) for file in options.files]
+    checked = [_check("stdin" if file == "-" else file, file) for file in options.files]
     status = _INVALID if any(document is None for _, document, _ in checked) else 0
     if options.format == "json" and not options.normalized:
         _print_json(checked)
         return status
     for file, document, found in checked:
-        _tell(found, options)
+        _tell(found, options, sys.stderr if options.normalized else sys.stdout)
         if document is None:
             continue
         if options.normalized:
@@ -59,16 +63,19 @@ def run(options: argparse.Namespace) -> int:
     return status
 
 
-def _check(file: str) -> tuple[Document | None, tuple[Diagnostic, ...]]:
+_Checked = tuple[str, Document | None, tuple[Diagnostic, ...]]
+"""What the file is called, the policy if it is valid, and what was found."""
+
+
+def _check(name: str, file: str) -> _Checked:
     try:
-        document = load_policy(read_policy_file(file), "stdin" if file == "-" else file)
+        document = load_policy(read_policy_file(file), name)
     except PolicyError as error:
-        return None, error.diagnostics
-    return document, document.warnings
+        return name, None, error.diagnostics
+    return name, document, document.warnings
 
 
-def _tell(found: tuple[Diagnostic, ...], options: argparse.Namespace) -> None:
-    stream = sys.stderr
+def _tell(found: tuple[Diagnostic, ...], options: argparse.Namespace, stream: TextIO) -> None:
     look = options.format
     color = color_wanted(stream, options.color)
     if look is None:
@@ -80,7 +87,7 @@ def _tell(found: tuple[Diagnostic, ...], options: argparse.Namespace) -> None:
     stream.flush()
 
 
-def _print_json(checked: list[tuple[str, Document | None, tuple[Diagnostic, ...]]]) -> None:
+def _print_json(checked: list[_Checked]) -> None:
     files = [
         {
             "file": file,
