@@ -39,6 +39,23 @@ from marked import expect, findings
         ("default: deny # a«\u202e»b\ntools: {a: {rules: []}}", "POL109 invisible"),
         ('default: deny\ntools: {«"*"»: {rules: [{rate_limit: 5/s}]}}', "POL110 every call is denied"),
         ("tools: {t: {rules: [«{reason: x}»]}}", "POL111 never shown"),
+        (
+            "default: deny\ntools: {a: {rules: []}, «t»: {rules: [{action: deny, when: {args.a: 1}}]}}",
+            "POL112 `t` can never be allowed | {action: allow}",
+        ),
+        (
+            "tools: {t: {rules: [{rate_limit: «{max: 5, window: 60, per: [tool, args.a]}»}]}}",
+            "POL113 each new value of `args.a` gets a full budget, and spelling counts | {args: {a: {enum: […]}}}",
+        ),
+        (
+            "tools: {t: {rules: [{validate: {args: {a: {type: string}}}, when: {args.a: {exists: true}}, "
+            "rate_limit: «{max: 5, window: 60, per: args.a}»}]}}",
+            "POL113",
+        ),
+        (
+            "tools: {t: {rules: [{rate_limit: [9/m, «{max: 5, window: 60, per: args.a, cost: args.b}»]}]}}",
+            "POL113",
+        ),
     ],
 )
 def test_what_never_matters_is_warned_of_in_its_place(marked: str, wanted: str) -> None:
@@ -68,6 +85,20 @@ def test_default_deny_with_no_tool_at_all_is_warned_of() -> None:
         'default: allow\ntools: {"*": {rules: [{action: allow}]}}',
         "tools: {t: {rules: [{action: deny, reason: x}, {action: deny, reason: y}]}}",
         "tools: {t: {rules: [{rate_limit: 5/s, reason: x}]}}",
+        "default: deny\ntools: {t: {rules: [{action: deny, reason: x}]}}",
+        "default: deny\ntools: {'t*': {rules: []}, t: {rules: [{action: deny, when: {args.a: 1}}]}}",
+        "default: deny\ntools: {'t*': {rules: [{action: deny, when: {args.a: 1}}]}, t: {rules: []}}",
+        "default: deny\ntools: {t: {rules: [{action: deny, when: {args.a: 1}}, {rate_limit: 5/s}]}}",
+        "default: deny\ntools: {t: {rules: [{action: require_approval, when: {args.a: 1}}]}}",
+        "tools: {t: {rules: [{action: deny, when: {args.a: 1}}]}}",
+        "tools: {t: {rules: [{validate: {args: {a: {enum: [x]}}}}, "
+        "{rate_limit: {max: 5, window: 60, per: args.a}}]}}",
+        "tools: {t: {rules: [{action: deny, when: {args.a: {not_in: [x]}}}, "
+        "{rate_limit: {max: 5, window: 60, per: args.a}}]}}",
+        "tools: {t: {rules: [{when: {args.a: [x, y]}, rate_limit: {max: 5, window: 60, per: args.a}}]}}",
+        "tools: {t: {rules: [{validate: {args: {a: {properties: {b: {pattern: ^x$}}}}}, "
+        "rate_limit: {max: 5, window: 60, per: args.a.b}}]}}",
+        "tools: {t: {rules: [{rate_limit: {max: 5, window: 60, per: [tool, identity]}}]}}",
     ],
 )
 def test_what_may_matter_is_not_warned_of(text: str) -> None:

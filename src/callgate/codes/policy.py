@@ -344,6 +344,21 @@ CODES: dict[str, CodePage] = {
         "A rule that allows, without limits or checks, refuses no call, so its reason is never shown.",
         "Move the reason to the rule that refuses.",
     ),
+    "POL112": CodePage(
+        "A tool that can never be allowed",
+        "The default is deny, so a tool needs a rule that allows it, and the rules of this entry only say when to "
+        "deny. No other entry allows the tool either.",
+        "Add a rule that allows: `{action: allow}`, or one with a `rate_limit` or `validate`. To deny the tool on "
+        "purpose write a rule with `action: deny` and no `when`, or leave the tool out.",
+    ),
+    "POL113": CodePage(
+        "A budget that can be multiplied",
+        "A limit keeps one counter for each value of an argument (`per`), and nothing in this entry says which "
+        "values there are. A caller who makes up a new value gets a full budget with it, and values count by their "
+        'exact spelling: "usd" and "USD " are two.',
+        "Name the values, with `validate: {args: {currency: {enum: [usd, eur]}}}` or a `pattern`, or put a limit "
+        "without `per` beside this one: it bounds what all values may spend together.",
+    ),
     "POL090": CodePage(
         "the policy's reader died",
         "A policy is read in a process of its own, with bounds on its time (20 s of CPU) and memory. That process "

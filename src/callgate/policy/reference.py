@@ -34,7 +34,8 @@ tools:
       - action: deny
         when: {args.amount: {gt: 500}}
         reason: "Refunds over 500 need a person."
-      - rate_limit: {max: 2000.00, window: 1d, cost: args.amount, scope: global, per: args.currency}
+      - validate: {args: {currency: {enum: [usd, eur]}}}
+        rate_limit: {max: 2000.00, window: 1d, cost: args.amount, scope: global, per: args.currency}
   "*":
     rules:
       - rate_limit: 60/minute

@@ -28,7 +28,9 @@ def read_hide(found: Fields, findings: Findings, *, exact: bool = False) -> tupl
         return ()
     hidden: dict[str, Source] = {}
     written = found["hide"][1]
-    help = f"write `[{written.text}]`" if isinstance(written, ScalarNode) and written.text else None
+    help = (
+        f"write `[{written.text}]`" if isinstance(written, ScalarNode) and written.kind == "string" else None
+    )
     for node in items(written, "`hide`", findings, help) or ():
         if string(node, "an entry of `hide`", findings) is None or not isinstance(node, ScalarNode):
             continue

@@ -10,6 +10,7 @@ from callgate.policy.findings import Findings
 from callgate.policy.model import Condition, Document, RateLimit, Rule, Tool
 from callgate.policy.name_patterns import compile_pattern, is_pattern
 from callgate.policy.source_text import SourceText
+from callgate.policy.warn_grants import warn_of_free_counters, warn_of_ungranted
 from callgate.text import quote
 
 
@@ -25,6 +26,8 @@ def warn(document: Document, text: SourceText, findings: Findings) -> None:
         if denied is not None:
             _warn_of_denied(tool, denied, findings)
         _warn_of_rules(tool, document, findings)
+        warn_of_ungranted(tool, document, findings)
+        warn_of_free_counters(tool, findings)
 
 
 def _denies_all(rule: Rule) -> bool:
