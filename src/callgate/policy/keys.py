@@ -145,7 +145,8 @@ RULE: tuple[Key, ...] = (
     Key(
         "reason",
         "text",
-        "What the agent reads when this rule refuses a call.",
+        "What the agent reads when this rule refuses a call. What was wrong with the call follows, if it broke a "
+        "limit or a check, or lacks what a condition looks at.",
         '"Refunds need a person."',
         _TEXT,
         "a text made from the rule",
@@ -174,7 +175,8 @@ RATE_LIMIT: tuple[Key, ...] = (
     Key(
         "scope",
         "`session`, `identity` or `global`",
-        "Whose calls share a counter: one agent session, one authenticated identity, or everybody.",
+        "Whose calls share a counter: one agent session, one identity (over stdio the local user), or everybody. "
+        "Always on one server.",
         "identity",
         {"enum": ["session", "identity", "global"]},
         "session",
@@ -184,7 +186,7 @@ RATE_LIMIT: tuple[Key, ...] = (
         "path, or list of paths",
         "One counter for each value of these paths. Under a pattern all matching tools share a counter "
         "unless "
-        "`per` names `tool`.",
+        "`per` names `tool`. Values count by their exact spelling.",
         "[args.currency]",
         {
             "anyOf": [

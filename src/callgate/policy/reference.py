@@ -42,18 +42,64 @@ tools:
 ```
 """
 
+_PATHS = """\
+A path is `args.` and the name of an argument (`args.a.b` goes into objects), or one of these four:
+
+| path | what it is |
+|---|---|
+| `identity` | who calls. Over stdio nobody proves it: it is `local:USER`, the user that the gate runs as |
+| `session` | the agent's session: the name given with `--session`, else a new one that ends with the process |
+| `server` | the server's name: given with `--name`, else from its command (`npx -y @x/server-git@1.2`: `server-git`) |
+| `tool` | the tool's name, as it is called |
+
+`callgate policy explain` takes the first three as options.
+"""
+
+_COUNTERS = """\
+### What a counter is
+
+A counter is known by the server's name, the tool name or pattern of its entry, the rule's `when`, and the limit's
+`window`, `scope`, `per` and `cost`; within these, by whose call it is (`scope`) and the values of `per`. Changing
+one of them begins a new counter at zero. `max`, names, reasons and the place in the file are not part of it: they
+can be edited, and what was spent stays spent.
+
+Counters of scope `session` live in memory and end with the process, unless the session has a name (`--session`).
+Where the others live is told in [limit stores](state.md). The values of `per` count by their exact spelling:
+`"usd"`, `"USD"` and `"usd "` are three counters, each with the whole of `max`. Name the values with
+`validate: {args: {currency: {enum: [usd, eur]}}}`, or put a limit without `per` beside it.
+"""
+
+_DENIALS = """\
+## What a refused agent gets
+
+A refused call is answered with an ordinary result that has `isError: true`. Its text says why and, where waiting
+helps, for how long; a rule's `reason` comes first. Beside it stands the same as data:
+
+| member of `structuredContent` | |
+|---|---|
+| `code` | a stable [code](errors/README.md), such as `DEN020` |
+| `rule` | the rule's `name`, else its entry and line |
+| `reason` | the text, without the wait |
+| `retry_after` | whole seconds; left out where waiting does not help |
+
+If the tool has an `outputSchema`, the members that it requires are added, as empty as it allows. Where nothing fits
+the schema, the data stands in the result's `_meta["callgate/denial"]` instead.
+"""
+
 _OTHER_FORMS = """\
 ## The other forms
 
 Two more forms are read, and mean what they mean to their publisher. A form is told by its keys; a file with keys
 of two forms is refused.
 
-**Intercept files** begin with `version: "1"`. Their rules state what must hold (`conditions`), and their windows
-are those of the calendar, in UTC. Names of tools are exact. A counter belongs to everybody, not to a session. A
+**Intercept files** are those of [PolicyLayer's Intercept](https://github.com/PolicyLayer/Intercept). They begin
+with `version: "1"`. Their rules state what must hold (`conditions`), and their windows are those of the calendar,
+in UTC. Every rule needs a `name`. Names of tools are exact. A counter belongs to everybody, not to a session. A
 counter with no bound of its own is counted here as well, so that conditions of other rules can look at it.
 
-**Hosted files** are JSON with `"version": "1"` whose tools hold `require`, `deny_if` and `limits`. Little of the form
-is published, and anything beyond that is refused: every limit needs `counter`, `window`, `max` and
+**Hosted files** are the JSON policies of [PolicyLayer's hosted service](https://policylayer.com/docs/writing-policies):
+`"version": "1"`, and tools that hold `require`, `deny_if` and `limits`. Only the published part of the form is read,
+and anything beyond it is refused: every limit needs `counter`, `window`, `max` and
 `"scope": "grant"`, and a counter has one limit. A grant is the authenticated identity; over stdio, where there is
 none, it is the session. A `deny_if` without conditions always denies.
 """
@@ -69,7 +115,9 @@ def reference() -> str:
         _paths(),
         _section("A rate limit", RATE_LIMIT),
         _windows(),
+        _COUNTERS,
         _section("`validate`", VALIDATE),
+        _DENIALS,
         _OTHER_FORMS,
     ]
     return "\n".join(parts)
@@ -97,8 +145,7 @@ def _paths() -> str:
     )
     return (
         "## Paths and operators\n\n"
-        "A path is `args.` and the name of an argument (`args.a.b` goes into objects), or one of `identity`,\n"
-        "`session`, `server` and `tool`.\n\n"
+        f"{_PATHS}\n"
         f"| operator | compared with | holds if the value is |\n|---|---|---|\n{rows}\n\n"
         "Regular expressions are RE2: linear in the length of the text, without look-around and back-references.\n"
     )
