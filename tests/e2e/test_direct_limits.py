@@ -208,8 +208,8 @@ def test_an_intercept_file_holds_as_it_is_written(tmp_path: Path) -> None:
         )
         capped = denial(gate.call("refund", {"amount": 50.01, "currency": "usd"}, 3))
         assert capped["reason"] == "Too much, or in a strange currency."
-        assert (
-            denial(gate.call("refund", {"amount": 31, "currency": "eur"}, 4))["reason"] == "Enough for today."
+        assert denial(gate.call("refund", {"amount": 31, "currency": "eur"}, 4))["reason"] == (
+            "Enough for today (this call would exceed the limit of 70 of args.amount per day for `refund`)"
         )
         assert allowed([gate.call("refund", {"amount": 30, "currency": "eur"}, 5)]) == 1
         assert denial(gate.call("refund", {"amount": -30, "currency": "eur"}, 6))

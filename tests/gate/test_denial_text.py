@@ -56,6 +56,11 @@ def test_a_cost_that_would_be_too_much_says_so_also_after_the_files_reason() -> 
     assert text == f"denied by policy: Enough for now ({fact}); try again in 3600 s (1 h)"
 
 
+def test_calls_that_are_too_many_get_the_files_reason_and_the_wait() -> None:
+    text = refusal("{rate_limit: 1/minute, reason: Slow down.}", A, B)
+    assert text == "denied by policy: Slow down; try again in 60 s"
+
+
 def test_a_cost_that_is_too_much_alone_says_so_and_names_no_time() -> None:
     text = refusal(f"{{{LIMIT}, reason: Enough for now.}}", ("pay", 6), tool="pay")
     fact = "this call alone exceeds the limit of 5.00 of args.amount in 1 h for `pay`"

@@ -54,7 +54,11 @@ def limit_denial(refused: Refused, tool: str) -> Denial:
     if limit is None:
         return Denial(code.INTERNAL, None, "the limit store refused without saying why")
     reason_code, fact = _fact(refused, limit, wait, tool)
-    text = fact if limit.reason is None else f"{clause(limit.reason)} ({fact})"
+    if limit.reason is None:
+        return Denial(reason_code, limit.rule, fact, wait)
+    # Calls that are too many are told by the wait; anything else the file's own words would hide.
+    says_all = reason_code == code.LIMIT_REACHED and wait is not None and not limit.adds_up
+    text = limit.reason if says_all else f"{clause(limit.reason)} ({fact})"
     return Denial(reason_code, limit.rule, text, wait)
 
 

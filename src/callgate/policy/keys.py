@@ -146,7 +146,7 @@ RULE: tuple[Key, ...] = (
         "reason",
         "text",
         "What the agent reads when this rule refuses a call. What was wrong with the call follows, if it broke a "
-        "limit or a check, or lacks what a condition looks at.",
+        "check or the limit of a sum, or lacks what a condition looks at.",
         '"Refunds need a person."',
         _TEXT,
         "a text made from the rule",
