@@ -69,7 +69,7 @@ def test_a_denial_is_readable_whatever_the_tool_promises_to_return(tmp_path: Pat
     outcomes = drive(calls, gated(policy, STRICT))["calls"]
     assert [said(outcome) for outcome in outcomes[:3]] == ["1", "1", "1"]
     for outcome in outcomes[3:]:
-        assert said(outcome).startswith("denied by policy: Enough.")
+        assert said(outcome).startswith("denied by policy: Enough")
         assert outcome["result"]["isError"] is True
     fits, closed, clash = (outcome["result"] for outcome in outcomes[3:])
     assert fits["structuredContent"]["code"] == "DEN020"
