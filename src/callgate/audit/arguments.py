@@ -11,11 +11,12 @@ from msgspec import Raw
 
 from callgate.audit.encode import clip
 from callgate.audit.record import Arguments
-from callgate.digest import lean
+from callgate.digest import fast, lean
 
 ArgumentsMode = Literal["hash", "redacted", "full"]
 
 MAX_NAMES = 64
+_LARGE = 4096
 MAX_NAME_LENGTH = 64
 MAX_DEPTH = 4
 
@@ -27,7 +28,8 @@ def describe_arguments(arguments: dict[str, Any], raw: bytes, mode: ArgumentsMod
     the SHA-256 of `raw`. A description names at most `MAX_NAMES` members in all, to a depth of `MAX_DEPTH`.
     """
     if mode == "hash":
-        return "sha256:" + lean(raw).hexdigest()
+        digest = lean if len(raw) < _LARGE else fast()
+        return "sha256:" + digest(raw).hexdigest()
     if mode == "full":
         return Raw(raw)
     return _describe_object(arguments, [MAX_NAMES], MAX_DEPTH)
