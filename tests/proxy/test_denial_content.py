@@ -77,3 +77,25 @@ keywords = st.sampled_from(
 def test_no_schema_of_a_server_makes_it_fail(schema: dict[str, Any]) -> None:
     content = fitting_content(schema, DENIAL, "text")
     assert content is None or content.items() >= DENIAL.items()
+
+
+def nested(required: list[str], depth: int) -> dict[str, Any]:
+    """A schema whose objects require these names, each again such an object."""
+    schema: dict[str, Any] = {"type": "string"}
+    for _ in range(depth):
+        schema = {"type": "object", "required": required, "properties": dict.fromkeys(required, schema)}
+    return schema
+
+
+@pytest.mark.parametrize(
+    "schema",
+    [
+        nested([f"n{number}" for number in range(10)], 6),
+        nested(["a"] * 100, 6),
+        {"type": "object", "required": ["a"], "properties": {"a": {"const": "x" * 70_000}}},
+        {"type": "object", "required": ["x" * 70_000]},
+    ],
+    ids=["values in depth", "one name often", "one large value", "one large name"],
+)
+def test_a_schema_that_requires_too_much_has_its_content_left_out(schema: dict[str, Any]) -> None:
+    assert fitting_content(schema, DENIAL, "no") is None
