@@ -18,7 +18,7 @@ from callgate.gate.admit import Caller, Gate
 from callgate.identity import local_identity
 from callgate.policy.compile import Policy
 from callgate.policy.model import Document
-from callgate.policyloader import PolicyLoad
+from callgate.policyloader import PolicyLoad, settled
 from callgate.proxy.relay import Relay
 from callgate.proxy.selftest import refuses, self_test, with_canary
 from callgate.proxy.session import Session
@@ -56,7 +56,7 @@ def guard(pipes: KeeperPipes, load: PolicyLoad, options: RunOptions, log: Log) -
     before the server is started: the policy, the state, the audit or the self-test is at fault.
     """
     clock = SystemClock()
-    document = load.result()
+    load, document = settled(load)
     _show_warnings(document, log)
     canary = f"self-test-{os.urandom(8).hex()}"
     policy = with_canary(document, canary)
@@ -129,9 +129,18 @@ class PolicyReload:
         self._log = log
         self._load: PolicyLoad | None = None
 
-    def start(self) -> int:
-        self._load = PolicyLoad(self._path)
+    def start(self) -> int | None:
+        try:
+            self._load = PolicyLoad(self._path)
+        except OSError as error:
+            # Out of descriptors or processes: the change is told of again, and tried again.
+            self._log("error", f"the changed policy cannot be read now, the old one stays: {error.strerror}")
+            return None
         return self._load.fd
+
+    def expire(self) -> None:
+        if self._load is not None:
+            self._load.expire()
 
     def feed(self) -> bool:
         return self._load is None or self._load.feed()
@@ -142,6 +151,9 @@ class PolicyReload:
             return None
         try:
             document = load.result()
+            if not load.is_current():
+                # It was written to while it was read, and may be half of what it is meant to be. The watch sees it.
+                return None
             policy = with_canary(document, self._canary)
             if not refuses(policy, self._canary):
                 raise CallgateError("SELF001", "the self-test of the new policy failed")

@@ -10,8 +10,10 @@ Must not import the loader itself.
 import contextlib
 import os
 import resource
+import select
 import signal
 import sys
+import time
 from typing import TYPE_CHECKING, Any
 
 from callgate.errors import CallgateError, PolicyError
@@ -23,20 +25,28 @@ if TYPE_CHECKING:
 CPU_SECONDS = 20
 """What reading a policy may cost; a million bytes cost less than two."""
 
+WALL_SECONDS = 30.0
+"""How long it may take by the clock on the wall."""
+
+SETTLE_SECONDS = 0.1
+"""How long a file must have rested to count as written to its end."""
+
 _MEMORY_BYTES = 2 << 30
+_TRIES = 20
 _DOCUMENT, _FINDINGS, _ERROR = 1, 2, 3
 
 
 class PolicyLoad:
     """One reading of the file at `path`, under way from the start.
 
-    `fd` is readable as its result arrives; `seen` is the state of the file before it was read.
+    `fd` is readable as its result arrives; `seen` is the state of the file before it was read. Raises OSError.
     """
 
     def __init__(self, path: str) -> None:
         self.seen = look_at(path)
+        self._expires_at = time.monotonic() + WALL_SECONDS
         self._data = bytearray()
-        self._path = path
+        self.path = path
         self.fd, write = os.pipe()
         self._pid = os.fork()
         if self._pid == 0:
@@ -53,17 +63,51 @@ class PolicyLoad:
         self._data += data
         return not data
 
+    def expire(self) -> None:
+        """Kill a reader that takes too long (a slow disk, a stopped process): it counts as one that died."""
+        if time.monotonic() >= self._expires_at:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(self._pid, signal.SIGKILL)
+
+    def is_current(self) -> bool:
+        """Whether the file is still as it was before it was read."""
+        return look_at(self.path) == self.seen
+
     def result(self) -> "Document":
         """Wait for the rest and return the policy.
 
         Raises PolicyError with every finding if the file is not valid, CallgateError if it could not be read.
         """
-        while not self.feed():
-            pass
+        poll = select.poll()
+        poll.register(self.fd, select.POLLIN)
+        while True:
+            if not poll.poll(100):
+                self.expire()
+            elif self.feed():
+                break
         os.close(self.fd)
         with contextlib.suppress(ChildProcessError):
             os.waitpid(self._pid, 0)
-        return _decode(bytes(self._data), self._path)
+        return _decode(bytes(self._data), self.path)
+
+
+def settled(load: PolicyLoad) -> "tuple[PolicyLoad, Document]":
+    """Wait for a policy that nobody is writing to: a prefix of a policy may be valid without its last deny rules.
+
+    Returns the reading that holds, and its policy. Raises as `PolicyLoad.result` does, and CallgateError (POL091)
+    if the file never comes to rest.
+    """
+    for _ in range(_TRIES):
+        document = load.result()
+        age = time.time() - (load.seen[0] / 1e9 if load.seen else 0.0)
+        if 0 <= age < SETTLE_SECONDS:
+            time.sleep(SETTLE_SECONDS - age)
+        if load.is_current():
+            return load, document
+        load = PolicyLoad(load.path)
+    raise CallgateError(
+        "POL091", f"the policy `{load.path}` keeps changing", "start again when nothing writes to it"
+    )
 
 
 def _be_nothing_but_a_reader(write: int) -> None:

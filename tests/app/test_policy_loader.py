@@ -1,15 +1,17 @@
 """The reader's process hands over exactly what the loader makes of the file, and nothing the file does reaches us."""
 
 import os
+import signal
 from decimal import Decimal
 from pathlib import Path
 
 import pytest
 
 import callgate.policy.load
+import callgate.policyloader
 from callgate.errors import CallgateError, PolicyError
 from callgate.policy.load import load_policy
-from callgate.policyloader import PolicyLoad
+from callgate.policyloader import PolicyLoad, settled
 
 ROOT = Path(__file__).resolve().parents[2]
 POLICIES = sorted(path for path in (ROOT / "policies").rglob("*") if path.suffix in (".yaml", ".json"))
@@ -93,3 +95,37 @@ class PolicyErrorWith(CallgateError):
 
     def __init__(self, fds: list[int]) -> None:
         super().__init__("POL010", " ".join(map(str, fds)))
+
+
+def test_a_policy_that_was_written_to_while_it_was_read_is_read_again(tmp_path: Path) -> None:
+    file = tmp_path / "p.yaml"
+    file.write_text("tools:\n  a: {rules: []}\n")
+    load = PolicyLoad(str(file))
+    load.result  # noqa: B018  (the reader is under way)
+    with open(file, "a") as rest:
+        rest.write("  b: {rules: [{action: deny}]}\n")
+    last, document = settled(load)
+    assert [tool.pattern for tool in document.tools] == ["a", "b"]
+    assert last.is_current()
+
+
+def test_a_policy_that_never_rests_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = tmp_path / "p.yaml"
+    file.write_text("default: deny\n")
+    monkeypatch.setattr(PolicyLoad, "is_current", lambda _: False)
+    monkeypatch.setattr(callgate.policyloader, "_TRIES", 2)
+    with pytest.raises(CallgateError) as error:
+        settled(PolicyLoad(str(file)))
+    assert error.value.code == "POL091"
+
+
+def test_a_reader_that_hangs_is_killed_and_counts_as_dead(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "p.yaml"
+    file.write_text("default: deny\n")
+    monkeypatch.setattr(callgate.policy.load, "load_policy", lambda *_: signal.pause())
+    monkeypatch.setattr(callgate.policyloader, "WALL_SECONDS", 0.0)
+    with pytest.raises(CallgateError) as error:
+        PolicyLoad(str(file)).result()
+    assert error.value.code == "POL090"

@@ -7,7 +7,7 @@ import pytest
 
 from callgate.clock import ManualClock
 from callgate.filestate import look_at
-from callgate.proxy.watch import PATIENCE_SECONDS, SETTLE_SECONDS, FileWatch
+from callgate.proxy.watch import PATIENCE_SECONDS, RETRY_SECONDS, SETTLE_SECONDS, FileWatch
 
 
 @pytest.fixture
@@ -100,3 +100,20 @@ def test_a_change_between_looking_and_watching_is_not_lost(file: Path, clock: Ma
     watch.check()
     clock.advance(SETTLE_SECONDS)
     assert watch.check() == "changed"
+
+
+def test_a_change_that_could_not_be_read_is_told_of_again_and_holds_nothing_back_meanwhile(
+    file: Path, clock: ManualClock
+) -> None:
+    watch = watching(file, clock)
+    touch(file, "default: allow\n")
+    watch.check()
+    clock.advance(SETTLE_SECONDS)
+    assert watch.check() == "changed"
+    watch.unread()
+    assert watch.check() == "same"
+    clock.advance(RETRY_SECONDS)
+    assert watch.check() == "settling"
+    clock.advance(SETTLE_SECONDS)
+    assert watch.check() == "changed"
+    assert watch.check() == "same"

@@ -54,6 +54,8 @@ def print_error(error: CallgateError, stream: TextIO | None = None, color: Color
     Of a policy everything that was found is told, with its lines.
     """
     target = sys.stderr if stream is None else stream
+    if target is None:
+        return
     on = color_wanted(target, color)
     if isinstance(error, PolicyError):
         from callgate.cli.render import render_human

@@ -51,7 +51,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _finished(status: int) -> int:
     """Write out what waits: that it cannot be written is to be noticed here and not at the interpreter's end."""
-    sys.stdout.flush()
+    if sys.stdout is not None:
+        sys.stdout.flush()
     return status
 
 

@@ -39,6 +39,7 @@ def configure(parser: "ArgumentParser") -> None:
 
 def run(options: "Namespace | SimpleNamespace") -> int:
     """Guard the server until it ends. Returns its status, or ends by the signal that ended it."""
+    _fill_standard_descriptors()
     command: list[str] = options.command
     if not command:
         raise UsageError(
@@ -81,6 +82,16 @@ def run(options: "Namespace | SimpleNamespace") -> int:
     if os.WIFSIGNALED(status):
         _end_by(os.WTERMSIG(status))
     return os.waitstatus_to_exitcode(status)
+
+
+def _fill_standard_descriptors() -> None:
+    """Whoever starts the gate may have closed some: the next file opened, say the audit, would take their place."""
+    for fd in (0, 1, 2):
+        try:
+            os.fstat(fd)
+        except OSError:
+            # Descriptors are given out from the lowest, so this is the one that is missing.
+            os.set_inheritable(os.open(os.devnull, os.O_RDWR), True)
 
 
 def _end_by(number: int) -> None:

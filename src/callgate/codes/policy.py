@@ -359,6 +359,12 @@ CODES: dict[str, CodePage] = {
         "Name the values, with `validate: {args: {currency: {enum: [usd, eur]}}}` or a `pattern`, or put a limit "
         "without `per` beside this one: it bounds what all values may spend together.",
     ),
+    "POL091": CodePage(
+        "the policy keeps changing",
+        "Something wrote to the policy file each time it was read. What was read may be half of what it is meant to "
+        "be, and half a policy can be valid without its last deny rules.",
+        "Find out what writes to the file. Replace policies by renaming a finished file over the old one.",
+    ),
     "POL090": CodePage(
         "the policy's reader died",
         "A policy is read in a process of its own, with bounds on its time (20 s of CPU) and memory. That process "

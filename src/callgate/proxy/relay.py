@@ -31,8 +31,12 @@ _BROKEN = select.POLLERR | select.POLLHUP | select.POLLNVAL
 class Reload(Protocol):
     """Reads the changed policy file while the relay goes on."""
 
-    def start(self) -> int:
-        """Begin to read; returns a descriptor that becomes readable as the result arrives."""
+    def start(self) -> int | None:
+        """Begin to read; returns a descriptor that becomes readable as the result arrives, None if it cannot."""
+        ...
+
+    def expire(self) -> None:
+        """Give up a reading that takes too long; its descriptor becomes readable then."""
         ...
 
     def feed(self) -> bool:
@@ -186,12 +190,17 @@ class Relay:
         if self._watch is None:
             return True
         if self._reading:
+            if self._reload is not None:
+                self._reload.expire()
             return False
         change = self._watch.check()
         self._settling = change == "settling"
         if change == "changed" and self._reload is not None:
-            self._reading = self._settling = True
             reload, fd = self._reload, self._reload.start()
+            if fd is None:
+                self._watch.unread()
+                return True
+            self._reading = self._settling = True
             self.watch_descriptor(fd, lambda: self._policy_arrives(reload, fd))
         return not self._settling
 

@@ -9,9 +9,10 @@ from typing import Literal
 
 from callgate.clock import Clock
 from callgate.filestate import FileState, look_at
+from callgate.policyloader import SETTLE_SECONDS
 
-SETTLE_SECONDS = 0.1
 PATIENCE_SECONDS = 2.0
+RETRY_SECONDS = 1.0
 
 Change = Literal["same", "settling", "changed"]
 
@@ -25,12 +26,17 @@ class FileWatch:
         self._read = self._latest = seen
         self._since_ns = 0
         self._first_ns = 0
+        self._quiet_until_ns = 0
 
     def check(self) -> Change:
         """Say whether the file is as it was, is being changed, or has changed and may be read now.
 
         After "changed" the file counts as read.
         """
+        if self._quiet_until_ns:
+            if self._clock.monotonic_ns() < self._quiet_until_ns:
+                return "same"
+            self._quiet_until_ns = 0
         look = look_at(self._path)
         if look == self._read == self._latest:
             return "same"
@@ -49,3 +55,8 @@ class FileWatch:
             return "same"
         self._read = self._latest
         return "changed"
+
+    def unread(self) -> None:
+        """What was to be read could not be: tell of the change again, in a while."""
+        self._read = self._latest = None
+        self._quiet_until_ns = self._clock.monotonic_ns() + round(RETRY_SECONDS * 1e9)

@@ -58,6 +58,8 @@ def fork_keeper(command: Sequence[str]) -> KeeperPipes:
             os._exit(status)
     for fd in (control_r, report_w, stdin_r, stdout_w):
         os.close(fd)
+    # A keeper that does not read must not hold up the gate.
+    os.set_blocking(control_w, False)
     return KeeperPipes(pid, control_w, report_r, stdin_w, stdout_r)
 
 
@@ -152,7 +154,8 @@ class _Keeper:
             if order == END[0]:
                 self._ending = True
             elif self._server is not None:
-                with contextlib.suppress(ProcessLookupError):
+                # A server of another user (sudo) cannot be signalled; that must not end its keeper.
+                with contextlib.suppress(OSError):
                     os.kill(self._server, order)
 
     def _reap(self) -> None:

@@ -13,8 +13,10 @@ _PR_SET_CHILD_SUBREAPER = 36
 def _prctl(option: int, value: int) -> bool:
     if sys.platform != "linux":
         return False
-    import ctypes
-
+    try:
+        import ctypes
+    except (ImportError, OSError):
+        return False
     return bool(ctypes.CDLL(None).prctl(option, value, 0, 0, 0) == 0)
 
 

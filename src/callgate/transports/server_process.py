@@ -66,10 +66,16 @@ class ServerProcess:
 
     def end(self) -> None:
         """Have the server and all that it started ended: a moment to end by itself, SIGTERM, SIGKILL."""
-        if not self.ending:
-            self.ending = True
-            with contextlib.suppress(OSError):
-                os.write(self._pipes.control, END)
+        if self.ending:
+            return
+        self.ending = True
+        try:
+            os.write(self._pipes.control, END)
+        except BlockingIOError:
+            # The end of the pipe says the same as the order that does not fit into it.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), self._pipes.control)
+        except OSError:
+            return
 
     def read_report(self) -> bool:
         """Take in what the keeper says. False when the keeper has ended, and all processes with it."""
