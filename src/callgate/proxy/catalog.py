@@ -4,13 +4,15 @@ A server's list is hostile input: it is bounded, and a tool named twice has no s
 """
 
 from collections.abc import Iterable
-from itertools import islice
+from itertools import chain
 from typing import Any
 
 from callgate.policy.toolschema import ToolSchema
 from callgate.wire.toolslist import ListedTool
 
 MAX_TOOLS = 20_000
+MAX_BYTES = 32 << 20
+"""Of names and schemas: a third each for the list in force, the one that is being read, and what is outdated."""
 
 
 class Catalog:
@@ -18,7 +20,7 @@ class Catalog:
 
     def __init__(self) -> None:
         self._tools: dict[str, ListedTool | None] = {}
-        self._building: dict[str, ListedTool | None] | None = None
+        self._building: _Tools | None = None
         self._schemas: dict[str, ToolSchema | None] = {}
         self._past: dict[str, ListedTool | None] = {}
         self.complete = False
@@ -55,20 +57,17 @@ class Catalog:
         """Take one page of a list whose pages come in order."""
         # A page that continues no list (another list ended meanwhile, or the tools changed) completes none.
         whole = last and (first or self._building is not None)
-        building = {} if first or self._building is None else self._building
+        building = _Tools() if first or self._building is None else self._building
         for tool in tools:
-            if tool.name in building:
-                building[tool.name] = None
-            elif len(building) < MAX_TOOLS:
-                building[tool.name] = tool
+            building.add(tool)
         self._schemas = {}
         if whole:
-            self._tools = building
+            self._tools = building.by_name
             self._past = {}
             self.complete = True
         else:
             # Until the last page is there, a new page is better than an old list for the tools it names.
-            self._tools = dict(islice({**self._tools, **building}.items(), MAX_TOOLS))
+            self._tools = _merged(building.by_name, self._tools)
         if last:
             self._building = None
         elif first or self._building is not None:
@@ -77,7 +76,41 @@ class Catalog:
     def outdated(self) -> None:
         """The server says that its tools changed: ask again before trusting a schema."""
         self.complete = False
-        self._past = {**self._past, **self._tools} if len(self._past) < MAX_TOOLS else self._tools
+        if self._tools:
+            self._past = _merged(self._tools, self._past)
         self._tools = {}
         self._building = None
         self._schemas = {}
+
+
+class _Tools:
+    """A list that is being read, of bounded size. None stands for a tool without a schema that could be trusted."""
+
+    def __init__(self) -> None:
+        self.by_name: dict[str, ListedTool | None] = {}
+        self._room = MAX_BYTES // 3
+
+    def add(self, tool: ListedTool) -> None:
+        if tool.name in self.by_name:
+            self.by_name[tool.name] = None
+            return
+        # What is full stays full: a tool that was left out cannot be told from one that is named for the first time.
+        if self._room >= 0 and len(self.by_name) < MAX_TOOLS:
+            self._room -= tool.size
+            if self._room >= 0:
+                self.by_name[tool.name] = tool.detached()
+
+
+def _merged(
+    newer: dict[str, ListedTool | None], older: dict[str, ListedTool | None]
+) -> dict[str, ListedTool | None]:
+    """Both, as far as there is room for them."""
+    merged: dict[str, ListedTool | None] = {}
+    room = MAX_BYTES // 3
+    for name, tool in chain(newer.items(), older.items()):
+        if name not in merged:
+            room -= 4 * len(name) if tool is None else tool.size
+            if room < 0 or len(merged) >= MAX_TOOLS:
+                break
+            merged[name] = tool
+    return merged

@@ -9,6 +9,7 @@ from callgate.proxy.schema_fetch import SchemaFetch
 from callgate.proxy.state import MAX_IN_FLIGHT, SessionState
 from callgate.text import quote
 from callgate.wire import replies, toolslist
+from callgate.wire.envelope import trusted_id
 from callgate.wire.framing import Oversized
 from callgate.wire.server import ServerFrame, is_tool_error, read_server_frame, result_type, task_id
 from callgate.wire.vocabulary import SERVER_ERROR
@@ -52,7 +53,7 @@ class ServerSide:
             self._garbage(frame)
         else:
             if frame.kind == "request":
-                if len(state.server_requests) < MAX_IN_FLIGHT:
+                if len(state.server_requests) < MAX_IN_FLIGHT and trusted_id(frame.id) is not None:
                     state.server_requests.add(frame.id)  # type: ignore[arg-type]
             elif frame.method == "notifications/tools/list_changed":
                 state.catalog.outdated()

@@ -19,7 +19,10 @@ _FAILURES = (msgspec.MsgspecError, UnicodeError, RecursionError, ValueError)
 
 
 class ListedTool(Struct, frozen=True):
-    """One tool with a readable name. The schemas are as the server wrote them, None if absent."""
+    """One tool with a readable name. The schemas are as the server wrote them, None if absent.
+
+    As it is read it keeps the memory of its whole page; `detached` gives one to keep.
+    """
 
     name: str
     raw: Raw
@@ -40,6 +43,22 @@ class ListedTool(Struct, frozen=True):
     def has_output_schema(self) -> bool:
         """Whether clients will hold the tool's structuredContent against an outputSchema."""
         return self.raw_output_schema is not None and bytes(self.raw_output_schema) != b"null"
+
+    @property
+    def size(self) -> int:
+        """Bytes that it takes, `raw` apart, at least about."""
+        schemas = (self.raw_input_schema, self.raw_output_schema)
+        return 4 * len(self.name) + sum(len(memoryview(raw)) for raw in schemas if raw is not None)
+
+    def detached(self) -> "ListedTool":
+        """The same with copies of the schemas and without `raw`."""
+        given, made = self.raw_input_schema, self.raw_output_schema
+        return ListedTool(
+            self.name,
+            Raw(b""),
+            None if given is None else given.copy(),
+            None if made is None else made.copy(),
+        )
 
 
 class ToolsList(Struct, frozen=True):
