@@ -120,6 +120,24 @@ def test_a_refund_of_one_of_several_in_the_same_tick_keeps_the_others(
     assert ledger.used("calls|", MINUTE) == (3, 60.0)
 
 
+def test_a_refund_in_a_shared_tick_does_not_bring_back_what_has_left_the_window(
+    store: Store, ledger: Ledger, clock: ManualClock
+) -> None:
+    window = SlidingWindow(10_000)
+    calls = make(store, 10, window)
+    admitted(ledger, charge(calls, 5))
+    clock.advance(8)
+    refunded = admitted(ledger, charge(calls))
+    admitted(ledger, charge(calls))
+    clock.advance(3)
+    ledger.settle(refunded, spent=False)
+    clock.advance(1)
+    admitted(ledger, charge(calls, 9))
+    clock.advance(7)
+    assert ledger.used("calls|", window) == (9, 3.0)
+    assert refused(ledger, charge(calls, 2)).used == 9
+
+
 def test_a_refund_that_comes_after_the_window_changes_nothing(
     store: Store, ledger: Ledger, clock: ManualClock
 ) -> None:

@@ -262,3 +262,43 @@ def test_however_the_wall_clock_is_stepped_days_keep_their_length(
         for first, third in zip(admissions, admissions[2:], strict=False):
             assert third - first >= 86_400 * 1e9 / 1.01 - 1
         ledger.close()
+
+
+MOVES = st.tuples(st.sampled_from([0, 1, 1, 2, 5]), st.integers(0, 3), st.sampled_from([None, 0, 1, -2, -1]))
+
+
+@pytest.mark.parametrize("store", STORES, ids=lambda store: store.name)
+@settings(max_examples=150, deadline=None)
+@given(moves=st.lists(MOVES, min_size=12, max_size=30))
+def test_refunds_of_calls_that_share_a_tick_leave_the_count_exact(
+    store: Store, moves: list[tuple[int, int, int | None]]
+) -> None:
+    """In a window of five ticks, calls leave the counter while others of their tick are refunded.
+
+    A move lets so many ms pass, makes so many calls at once, and refunds one of the calls not yet refunded,
+    counted from either end.
+    """
+    window = SlidingWindow(5)
+    few = limit(12, window, id="few", scope=store.scope)
+    model = Model(12, window, strict=False)
+    clock = ManualClock()
+    now = 0
+    calls: list[tuple[str, Spent]] = []
+    with scratch() as directory:
+        ledger = store.open(clock, directory)
+        for milliseconds, count, refund in moves:
+            clock.advance(milliseconds / 1000)
+            now += milliseconds * MS
+            for _ in range(count):
+                answer = ledger.reserve([charge(few)])
+                assert isinstance(answer, Reserved) == (model.wait(now, Fraction(1)) == 0)
+                if isinstance(answer, Reserved):
+                    calls.append((answer.id, Spent(now, Fraction(1))))
+                    model.spent.append(calls[-1][1])
+            if refund is not None and -len(calls) <= refund < len(calls):
+                name, spent = calls.pop(refund)
+                ledger.settle(name, spent=False)
+                model.spent.remove(spent)
+            assert ledger.used("few|", window)[0] == model.used(now)
+        model.check()
+        ledger.close()

@@ -23,7 +23,8 @@ _PRUNE_ROWS = 16
 class CounterRow(Struct):
     """One row of `counter`, brought up to now in memory; `remove_until` is the last tick that has left.
 
-    `window_ms` is 0 in calendar windows.
+    What has left is still in `entry` until `_forget_expired`, without which nothing may be saved: the next
+    reading would take it off again. `window_ms` is 0 in calendar windows.
     """
 
     db: Connection
@@ -74,7 +75,8 @@ class CounterRow(Struct):
             self.total, self.entries = 0, 0
             return
         gone = self.db.execute(
-            "SELECT amount FROM entry WHERE counter = ? AND tick <= ?", (self.id, horizon)
+            "SELECT amount FROM entry WHERE counter = ? AND tick >= ? AND tick <= ?",
+            (self.id, self.first, horizon),
         ).fetchall()
         for (text,) in gone:
             self.total = amounts.subtract(self.total, amounts.from_text(text))
@@ -92,8 +94,7 @@ class CounterRow(Struct):
             self.total = amounts.add(self.total, amount)
             self._save(now)
             return self.first
-        if self.remove_until is not None:
-            self.db.execute("DELETE FROM entry WHERE counter = ? AND tick <= ?", (self.id, self.remove_until))
+        self._forget_expired()
         latest = self.last if self.entries else 0
         tick = entry_tick(now.ns, self.window_ms, self.entries, latest)
         if self.entries and tick == latest:
@@ -121,6 +122,7 @@ class CounterRow(Struct):
             ).fetchone()
             if not found[0] or (self.remove_until is not None and tick <= self.remove_until):
                 return
+            self._forget_expired()
             rest = amounts.subtract(self._entry(tick), amount)
             if rest < 0:
                 raise ValueError("a reservation holds more than its counter")
@@ -143,6 +145,11 @@ class CounterRow(Struct):
         end = now.ns + latest_calendar_end(now, self.first + UNIT_NS[self.window])
         return -(-end // TICK_NS)
 
+    def _forget_expired(self) -> None:
+        if self.remove_until is not None:
+            self.db.execute("DELETE FROM entry WHERE counter = ? AND tick <= ?", (self.id, self.remove_until))
+            self.remove_until = None
+
     def _entry(self, tick: int) -> Amount:
         row = self.db.execute(
             "SELECT amount FROM entry WHERE counter = ? AND tick = ?", (self.id, tick)
@@ -160,8 +167,6 @@ class CounterRow(Struct):
     def _remove_entry(self, tick: int) -> None:
         self.db.execute("DELETE FROM entry WHERE counter = ? AND tick = ?", (self.id, tick))
         self.entries -= 1
-        if self.remove_until is not None:
-            self.db.execute("DELETE FROM entry WHERE counter = ? AND tick <= ?", (self.id, self.remove_until))
         if self.entries:
             first, last = self.db.execute(
                 "SELECT min(tick), max(tick) FROM entry WHERE counter = ?", (self.id,)
