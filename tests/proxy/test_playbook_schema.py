@@ -106,6 +106,14 @@ def test_a_list_without_end_is_given_up(play: Play) -> None:
     stage.server_gets().agent_gets(denied(1, "DEN008"))
 
 
+def test_pages_that_each_come_in_time_do_not_make_a_call_wait_longer(play: Play) -> None:
+    stage = play(CHECKED).handshake().agent_says(call("echo", {"text": "a"}))
+    stage.pass_time(6).server_says(listing(asked(stage)["id"], [tool("other")], nextCursor="p2"))
+    second = asked(stage)
+    stage.pass_time(3.9).agent_gets().pass_time(0.2).agent_gets(denied(1, "DEN008"))
+    stage.server_says(listing(second["id"], [ECHO], nextCursor="p3")).server_gets().agent_gets()
+
+
 def test_a_server_that_refuses_to_list_has_its_checked_tools_denied(play: Play) -> None:
     stage = play(CHECKED).handshake().agent_says(call("echo", {"text": "a"}))
     stage.server_says(failure(asked(stage)["id"], -32601)).server_gets().agent_gets(denied(1, "DEN008"))
@@ -247,3 +255,53 @@ def test_the_question_is_asked_for_a_modern_call_before_anything_else(play: Play
     stage = play(CHECKED).agent_says(modern_call("echo", {"text": "a"}))
     stage.server_says(listing(asked(stage)["id"], [ECHO], ttlMs=0, cacheScope="public"))
     stage.server_gets(modern_call("echo", {"text": "a"}))
+
+
+def test_an_answer_to_a_call_that_still_waits_is_dropped(play: Play) -> None:
+    policy = "tools: {echo: {rules: [{validate: {required_args: true}, rate_limit: 5/minute}]}}"
+    early = (
+        result(1, text("early")),
+        failure(1, -32603),
+        b'{"jsonrpc":"2.0","id":1,"result":{"x":NaN}}',
+        b'\r{"jsonrpc":"2.0","id":1,"result":{"x":NaN}}',
+    )
+    for answer in early:
+        stage = play(policy).handshake().agent_says(call("echo", {"text": "a"}))
+        question = asked(stage)
+        stage.server_says(answer).agent_gets()
+        assert any(level == "warning" for level, _ in stage.log)
+        # The id is still taken.
+        stage.agent_says(call("echo", {"text": "b"})).server_gets().agent_gets(refused(1, -32600, "WIR051"))
+        stage.server_says(listing(question["id"], [ECHO])).server_gets(call("echo", {"text": "a"}))
+        stage.server_says(result(1, text("a"))).agent_gets(result(1, text("a")))
+        assert stage.session.unanswered == 0
+
+
+def test_a_frame_too_large_to_pass_does_not_answer_a_call_that_still_waits(play: Play) -> None:
+    stage = play(CHECKED).handshake().agent_says(call("echo", {"text": "a"}))
+    question = asked(stage)
+    stage.session.server_oversized(Oversized(1 << 30, Envelope("response", 1)))
+    stage.turn().agent_gets()
+    stage.server_says(listing(question["id"], [ECHO])).server_gets(call("echo", {"text": "a"}))
+
+
+def test_the_drop_of_an_early_answer_is_recorded(play: Play) -> None:
+    stage = play(CHECKED).handshake().agent_says(call("echo", {"text": "a"}))
+    asked(stage)
+    stage.server_says(result(1, text("early"))).agent_gets().audit_holds("event frame_refused WIR056")
+
+
+def test_the_ids_of_the_gates_own_questions_are_taken(play: Play) -> None:
+    stage = play(CHECKED).handshake().agent_says(call("echo", {"text": "a"}))
+    question = asked(stage)
+    mine = question["id"]
+    for request in (ask("resources/list", {}, mine), call("free", {}, mine)):
+        stage.agent_says(request).server_gets().agent_gets(refused(mine, -32600, "WIR051"))
+    stage.server_says(listing(mine, [ECHO])).server_gets(call("echo", {"text": "a"}))
+
+
+def test_a_call_that_waits_is_told_apart_from_one_under_way(play: Play) -> None:
+    stage = play(CHECKED).handshake().agent_says(call("echo", {"text": "a"}))
+    assert stage.session.parked == 1
+    stage.server_says(listing(asked(stage)["id"], [ECHO])).server_gets(call("echo", {"text": "a"}))
+    assert (stage.session.parked, stage.session.unanswered) == (0, 1)

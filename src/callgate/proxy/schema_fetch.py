@@ -17,6 +17,7 @@ from callgate.wire.strict import ClientFrame
 from callgate.wire.vocabulary import META_CLIENT_CAPABILITIES, META_PROTOCOL_VERSION
 
 TIMEOUT_SECONDS = 10.0
+"""For all pages together: nobody waits longer, however many there are."""
 MAX_PAGES = 200
 MAX_BYTES = 32 << 20
 """Of all pages together: what is learned from them stays in memory."""
@@ -74,6 +75,7 @@ class SchemaFetch:
             self._meta = _own_meta(parked.frame) if parked.modern else None
             self._pages = 0
             self._bytes = 0
+            self._deadline_ns = self._clock.monotonic_ns() + round(TIMEOUT_SECONDS * 1e9)
             self._ask(None)
         return True
 
@@ -103,7 +105,7 @@ class SchemaFetch:
             self._ask(listed.next_cursor)
 
     def expire(self) -> None:
-        """The server did not answer in time: the parked calls are judged without the schema."""
+        """The server did not list all its tools in time: the parked calls are judged without the schema."""
         if self._id is not None and self._clock.monotonic_ns() >= self._deadline_ns:
             self._end()
 
@@ -116,7 +118,6 @@ class SchemaFetch:
         self._count += 1
         self._pages += 1
         self._id = f"{self._token}-{self._count}"
-        self._deadline_ns = self._clock.monotonic_ns() + round(TIMEOUT_SECONDS * 1e9)
         params: dict[str, Any] = {}
         if cursor is not None:
             params["cursor"] = cursor
