@@ -108,7 +108,8 @@ def test_a_list_without_end_is_given_up(play: Play) -> None:
 
 def test_pages_that_each_come_in_time_do_not_make_a_call_wait_longer(play: Play) -> None:
     stage = play(CHECKED).handshake().agent_says(call("echo", {"text": "a"}))
-    stage.pass_time(6).server_says(listing(asked(stage)["id"], [tool("other")], nextCursor="p2"))
+    first = asked(stage)
+    stage.pass_time(6).server_says(listing(first["id"], [tool("other")], nextCursor="p2"))
     second = asked(stage)
     stage.pass_time(3.9).agent_gets().pass_time(0.2).agent_gets(denied(1, "DEN008"))
     stage.server_says(listing(second["id"], [ECHO], nextCursor="p3")).server_gets().agent_gets()
