@@ -39,6 +39,13 @@ def test_patterns_are_anchored_and_case_sensitive(pattern: str, name: str, match
     assert compile_pattern(pattern)(name) is matches
 
 
+def test_a_name_too_long_to_be_called_is_not_folded() -> None:
+    assert fold("É" * 256) == "é" * 256
+    assert fold("É" * 257) == "É" * 257
+    assert fold("A" * 257) == "a" * 257
+    assert not policy("{hide: [echo], default: allow}").hides("\u0301" * 100_000 + "\u0316" * 100_000)
+
+
 @given(st.text("ab*?", max_size=8), st.text("ab", max_size=8))
 def test_a_pattern_matches_what_its_definition_says(pattern: str, name: str) -> None:
     def matches(p: str, n: str) -> bool:

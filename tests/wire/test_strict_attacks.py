@@ -8,6 +8,7 @@ from wire_frames import call, line, read, refused
 from callgate.wire.strict import read_client_frame
 
 ORDINARY = line(call())
+LONG_KEYS = ["é" * 250 + f"{number:06}" for number in range(1025)]
 
 
 def inside(fragment: bytes) -> bytes:
@@ -18,6 +19,23 @@ def inside(fragment: bytes) -> bytes:
 def test_the_ordinary_call_is_forwarded_byte_for_byte() -> None:
     frame = read_client_frame(ORDINARY)
     assert (frame.kind, frame.method, frame.id, frame.forward) == ("request", "tools/call", 7, ORDINARY)
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        pytest.param({"é" * 256: 1, "É" * 255: 2}, id="just short enough"),
+        pytest.param({"a" * 100_000: 1}, id="ASCII of any length"),
+        pytest.param(dict.fromkeys(LONG_KEYS[:1024], 1), id="just few enough"),
+        pytest.param(
+            [{"é" * 256: 1, f"k{number}": 2} for number in range(1025)], id="one key in many objects"
+        ),
+    ],
+)
+def test_long_keys_that_can_be_compared_pass(value: Any) -> None:
+    frame = read(call(arguments={"x": value}))
+    assert frame.params is not None
+    assert frame.params["arguments"] == {"x": value}
 
 
 @pytest.mark.parametrize("blank", [b"\r", b"\n", b" \r \t\n"])
@@ -71,6 +89,11 @@ def test_characters_at_which_readers_end_a_line_are_escaped(character: str) -> N
         pytest.param(inside(b" 1" + b"0" * 309), "WIR008", -32600, id="the same with a space"),
         pytest.param(inside(b"1" * 5000), "WIR008", -32600, id="5,000 digits"),
         pytest.param(inside(b"0." + b"1" * 5000), "WIR008", -32600, id="5,000 decimals"),
+        pytest.param(inside(line({"\u0301" * 129 + "\u0316" * 128: 1})), "WIR016", -32600, id="accents"),
+        pytest.param(inside(line({"\ufdfa" * 257: 1})), "WIR016", -32600, id="a key that folds to far more"),
+        pytest.param(inside(line([[{"a" * 256 + "é": 1}]])), "WIR016", -32600, id="long key deep inside"),
+        pytest.param(inside(line(dict.fromkeys(LONG_KEYS, 1))), "WIR016", -32600, id="many long keys"),
+        pytest.param(inside(line([{k: 1} for k in LONG_KEYS])), "WIR016", -32600, id="many objects"),
         pytest.param(inside(b"[" * 62 + b"]" * 62), "WIR006", -32600, id="65 levels"),
         pytest.param(inside(b" " + b"[" * 62 + b"]" * 62), "WIR006", -32600, id="65 levels and a space"),
         pytest.param(inside(b'{"":' * 99_999 + b"1" + b"}" * 99_999), "WIR006", -32600, id="100,000 levels"),

@@ -92,4 +92,12 @@ CODES: dict[str, CodePage] = {
         "A frame without `method` must be a response with either `result` or `error`, the latter an object.",
         "Send one of the two.",
     ),
+    "WIR016": CodePage(
+        "keys too long to compare",
+        "An object in the frame holds a key with characters beyond ASCII that is longer than 256 "
+        "characters, or all such keys of the frame together hold more than 262,144. To tell whether two "
+        "keys look alike, their Unicode forms have to be worked out; a frame made for it could keep the "
+        "gate busy for minutes.",
+        "Send long texts as values. Keys in plain ASCII may be of any length.",
+    ),
 }

@@ -12,6 +12,10 @@ from callgate.text import quote
 from callgate.wire.careful import DoubtError
 
 MAX_DEPTH = 64
+# Folding takes the square of a key's length (a run of accents is sorted) and up to 18 times its space.
+MAX_FOLDED_KEY_LENGTH = 256
+MAX_FOLDED_LENGTH = 1 << 18
+"""Of all different keys of a frame that are not ASCII, together."""
 # The first integer that rounds to infinity as a double.
 _INFINITE = 2**1024 - 2**970
 _STRIDE = 100
@@ -33,30 +37,57 @@ def check_bounds(message: Any, forward: bytes) -> None:
     if type(message) is not dict:
         raise DoubtError("WIR003", "the frame is not one JSON object; batches are not accepted")
     seen = 1
+    folding = _Folding()
     params = message.get("params")
     if type(params) is dict:
         seen = 2
         if (keys := tuple(params)) not in _clear:
-            _check_keys(keys)
+            _check_keys(keys, folding)
         for value in params.values():
             if type(value) is dict:
                 seen += 1
                 if (keys := tuple(value)) not in _clear:
-                    _check_keys(keys)
+                    _check_keys(keys, folding)
     if forward.count(b"{") + forward.count(b"[") != seen:
-        _walk(message)
+        _walk(message, folding)
     # 309 digits cover three places of every hundredth byte: a look at those tells whether to look at all.
     if len(forward) > 308 and _DIGITS.search(forward[::_STRIDE]):
         _check_integers([message])
 
 
-def _walk(message: dict[str, Any]) -> None:
+class _Folding:
+    """What the keys of one frame have in common with all that look like them."""
+
+    __slots__ = ("_folded", "_left")
+
+    def __init__(self) -> None:
+        self._folded: dict[str, str] = {}
+        self._left = MAX_FOLDED_LENGTH
+
+    def fold(self, key: str) -> str:
+        """`key` without case and compatibility forms; DoubtError if that is too much work."""
+        if key.isascii():
+            return key.lower()
+        folded = self._folded.get(key)
+        if folded is None:
+            self._left -= len(key)
+            if len(key) > MAX_FOLDED_KEY_LENGTH or self._left < 0:
+                raise DoubtError("WIR016", "the keys that are not ASCII are too long to be compared")
+            from unicodedata import normalize  # a megabyte; most frames have ASCII keys
+
+            # Upper-casing first joins what only some case mappings join: dotless i, long s, the Kelvin sign.
+            folded = normalize("NFKC", normalize("NFKC", key).upper().casefold())
+            self._folded[key] = folded
+        return folded
+
+
+def _walk(message: dict[str, Any], folding: _Folding) -> None:
     # Level by level, and by shapes rather than objects: a thousand rows of one shape are looked at once.
     objects: list[dict[str, Any]] = [message]
     arrays: list[list[Any]] = []
     for _ in range(MAX_DEPTH):
         for keys in set(map(tuple, objects)) - _clear:
-            _check_keys(keys)
+            _check_keys(keys, folding)
         values = [*chain.from_iterable(map(dict.values, objects)), *chain.from_iterable(arrays)]
         kinds = set(map(type, values))
         objects = [value for value in values if type(value) is dict] if dict in kinds else []
@@ -66,7 +97,7 @@ def _walk(message: dict[str, Any]) -> None:
     raise DoubtError("WIR006", f"the frame is nested deeper than {MAX_DEPTH} levels")
 
 
-def _check_keys(keys: tuple[str, ...]) -> None:
+def _check_keys(keys: tuple[str, ...], folding: _Folding) -> None:
     joined = "\n".join(keys)
     if joined.isascii():
         # A key with a newline inside only makes more pieces; pieces that all differ prove that the keys do.
@@ -79,18 +110,9 @@ def _check_keys(keys: tuple[str, ...]) -> None:
             return
     folded: dict[str, str] = {}
     for key in keys:
-        other = folded.setdefault(_fold(key), key)
+        other = folded.setdefault(folding.fold(key), key)
         if other is not key:
             raise DoubtError("WIR005", f"the keys {quote(other, 60)} and {quote(key, 60)} look alike")
-
-
-def _fold(key: str) -> str:
-    if key.isascii():
-        return key.lower()
-    from unicodedata import normalize  # a megabyte; most frames have ASCII keys
-
-    # Upper-casing first joins what only some case mappings join: dotless i, long s, the Kelvin sign.
-    return normalize("NFKC", normalize("NFKC", key).upper().casefold())
 
 
 def _check_integers(level: list[Any]) -> None:
