@@ -56,7 +56,7 @@ WHEN = "tools: {{t: {{rules: [{{action: {action}, when: {{args.a: 1}}}}]}}}}"
 
 @pytest.mark.parametrize(
     ("arguments", "denied"),
-    [({"a": 1}, True), ({"a": 2}, False), ({"a": "1"}, False), ({"a": True}, False), ({}, True)],
+    [({"a": 1}, True), ({"a": 2}, False), ({"a": "1"}, True), ({"a": True}, True), ({}, True)],
 )
 def test_a_deny_rule_denies_when_its_condition_holds_or_cannot_be_judged(
     arguments: dict[str, Any], denied: bool

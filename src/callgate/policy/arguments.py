@@ -1,10 +1,12 @@
 """`validate`: are the arguments what the tool, and the policy, ask for? Whatever cannot be checked denies."""
 
 from collections.abc import Callable
+from typing import Any
 
 from callgate import denial_codes as code
 from callgate.decision import Effect, Reason, Request
 from callgate.policy.model import Rule
+from callgate.policy.numbers import doubles
 from callgate.policy.paths import ABSENT
 from callgate.policy.toolschema import SchemaProblem, ToolSchema
 from callgate.policy.wording import because, names
@@ -56,7 +58,7 @@ def _schema(deny: Deny) -> Check:
         if request.schema is None:
             return _unknown(request, deny)
         try:
-            violation = request.schema.first_violation(request.arguments)
+            violation = _violation(request.schema, request.arguments)
         except SchemaProblem as problem:
             return _unusable(request, problem, deny)
         if violation is None:
@@ -74,7 +76,7 @@ def _argument(name: str, schema: ToolSchema, deny: Deny) -> Check:
         if value is ABSENT:
             return None
         try:
-            violation = schema.first_violation(value)
+            violation = _violation(schema, value)
         except SchemaProblem as problem:
             text = f"the policy's schema for {quote(name)} cannot be used: {problem}"
             return deny(code.SCHEMA_UNUSABLE, text)
@@ -85,6 +87,16 @@ def _argument(name: str, schema: ToolSchema, deny: Deny) -> Check:
         )
 
     return check
+
+
+def _violation(schema: ToolSchema, value: Any) -> str | None:
+    """Return what is wrong with `value`, be its numbers read exactly or as doubles. Raises SchemaProblem."""
+    violation = schema.first_violation(value)
+    if violation is None:
+        other = doubles(value)
+        if other is not value:
+            return schema.first_violation(other)
+    return violation
 
 
 def _unknown(request: Request, deny: Deny) -> Reason:

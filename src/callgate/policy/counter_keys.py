@@ -4,12 +4,13 @@ Each part carries its own length or type, so that no value a caller picks can na
 """
 
 from collections.abc import Callable, Sequence
+from decimal import Decimal
 from typing import Any
 
 from callgate.decision import Request, Scope
 from callgate.digest import lean as sha256
 from callgate.policy.model import Path
-from callgate.policy.numbers import canonical, exact
+from callgate.policy.numbers import as_double, canonical, exact
 from callgate.policy.paths import compile_path
 
 LONGEST_VALUE = 64
@@ -74,6 +75,10 @@ def _value_part(value: Any) -> str | None:
     number = exact(value)
     if number is None:
         return None
+    # Numbers that are one double may be one account to the server: they share the counter.
+    number = as_double(number)
+    if type(number) is Decimal and number.is_infinite():
+        return f"/n{number}"
     try:
         text = canonical(number)
     except ValueError:

@@ -118,8 +118,8 @@ RULE: tuple[Key, ...] = (
         "mapping: path → value, list or operators",
         "The rule applies only to calls for which all of this holds. A single value means `eq`, a list "
         "means `in`, a "
-        "mapping holds operators that must all hold. A condition that cannot be evaluated counts as "
-        "strictly as it can.",
+        "mapping holds operators that must all hold. A condition that cannot be evaluated, or looks at a value of "
+        "another type, counts as strictly as it can.",
         "{args.branch: main, args.amount: {gt: 100, lte: 5000}}",
         _ref("when"),
         "always",
@@ -186,7 +186,7 @@ RATE_LIMIT: tuple[Key, ...] = (
         "path, or list of paths",
         "One counter for each value of these paths. Under a pattern all matching tools share a counter "
         "unless "
-        "`per` names `tool`. Values count by their exact spelling.",
+        "`per` names `tool`. Texts count by their exact spelling, numbers by the double that they are read as.",
         "[args.currency]",
         {
             "anyOf": [
@@ -200,7 +200,7 @@ RATE_LIMIT: tuple[Key, ...] = (
         "cost",
         "path of an argument",
         "Charges the value of this argument instead of 1. A call whose value is absent, negative or no "
-        "number is denied.",
+        "number is denied. A value that is larger when it is read as a double is charged so.",
         "args.amount",
         _ref("argument_path"),
         "1 for each call",
@@ -219,7 +219,7 @@ VALIDATE: tuple[Key, ...] = (
     Key(
         "schema",
         "`true` or `false`",
-        "The arguments must satisfy the tool's own input schema.",
+        "The arguments must satisfy the tool's own input schema. This fixes the types of the arguments.",
         "true",
         _TRUTH,
         "false",

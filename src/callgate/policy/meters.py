@@ -17,8 +17,8 @@ from callgate.digest import lean as sha256
 from callgate.policy.counter_keys import compile_key
 from callgate.policy.model import Condition, Count, Path, RateLimit, Rule, StateBound, Tool
 from callgate.policy.name_patterns import is_pattern
-from callgate.policy.numbers import amount as usable_amount
 from callgate.policy.numbers import canonical, exact
+from callgate.policy.numbers import cost as usable_cost
 from callgate.policy.paths import compile_path, show_path
 
 Spent = RateLimit | Count
@@ -43,7 +43,7 @@ class Meter:
         """Return what the call spends, or "cost" or "per" for what makes that impossible to say."""
         amount: Amount | None = self.amount
         if self.cost is not None:
-            amount = usable_amount(self.cost(request))
+            amount = usable_cost(self.cost(request))
             if amount is None:
                 return "cost"
         key = self.key(request)

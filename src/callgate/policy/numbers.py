@@ -1,4 +1,8 @@
-"""Exact numbers: 1, 1.0 and Decimal("1.00") are one number, True is none, and nothing is ever rounded."""
+"""Exact numbers: 1, 1.0 and Decimal("1.00") are one number, True is none, and no number is rounded by accident.
+
+Most servers read numbers as doubles, and some exactly. Where the two differ (49.99999999999999999999 is the double
+50) nobody here knows what will be executed: `as_double` gives the second reading beside the exact one.
+"""
 
 from decimal import Decimal
 from typing import Any
@@ -7,6 +11,9 @@ from callgate.decision import Amount
 
 MAX_DIGITS = 100
 """Digits of an amount before, and after, the decimal point: what a limit store can add exactly."""
+
+SAFE = 2**53
+"""Integers up to this size are the same to every reader."""
 
 _SMALL = 10**18
 _BOUND: int = 10**MAX_DIGITS
@@ -25,6 +32,58 @@ def exact(value: Any) -> Amount | None:
     elif kind is not Decimal:
         return None
     return value if value.is_finite() else None
+
+
+def as_double(number: Amount) -> Amount:
+    """Return what a server that reads `number` as a double would print: `number` itself unless they differ.
+
+    Beyond the range of doubles that is an infinite Decimal.
+    """
+    if type(number) is int and -SAFE <= number <= SAFE:
+        return number
+    try:
+        double = Decimal(repr(float(number)))
+    except OverflowError:
+        return Decimal("inf" if number > 0 else "-inf")
+    if double == number:
+        return number
+    return int(double) if double.is_finite() and double == double.to_integral_value() else double
+
+
+def doubles(value: Any) -> Any:
+    """Return `value` with every number in it, at any depth, as a double reads it; `value` itself if none differs.
+
+    Nothing is copied then. Recurses as deep as `value` is nested.
+    """
+    kind = type(value)
+    if kind is int or kind is Decimal:
+        number = exact(value)
+        return value if number is None else as_double(number)
+    changed: dict[Any, Any] = {}
+    if kind is dict or kind is list:
+        for key, item in value.items() if kind is dict else enumerate(value):
+            below = type(item)
+            if below is str or below is bool or below is float or item is None:
+                continue
+            if below is int and -SAFE <= item <= SAFE:
+                continue
+            other = doubles(item)
+            if other is not item:
+                changed[key] = other
+    if not changed:
+        return value
+    if kind is dict:
+        return {**value, **changed}
+    return [changed.get(index, item) for index, item in enumerate(value)]
+
+
+def cost(value: Any) -> Amount | None:
+    """Return what is to be charged for `value`: the larger of its readings. None if either is no amount."""
+    number = amount(value)
+    if number is None or type(value) is float:
+        return number
+    double = as_double(number)
+    return amount(double) if double > number else number
 
 
 def amount(value: Any) -> Amount | None:

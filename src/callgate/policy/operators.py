@@ -1,25 +1,35 @@
 """The eleven operators, compiled to functions from a present value to True, False or None for unknown.
 
-Unknown means that the operator cannot compare a value of this type; what follows from it is not decided here.
-Numbers compare exactly, a string never equals a number, True is never 1. Time is linear in the value.
+Unknown means that servers may take the value for different things: one of another type ("true" for true, "7" for
+7), or a number that is not the same as a double (see `numbers`). What follows from it is not decided here. Time is
+linear in the value.
 """
 
-from collections.abc import Callable
+import operator
+from collections.abc import Callable, Iterable
 from decimal import Decimal
-from typing import Any
+from typing import Any, Literal
 
 from callgate.policy.model import Operator
-from callgate.policy.numbers import exact
+from callgate.policy.numbers import SAFE, as_double, exact
 from callgate.policy.regex import compile_search
 
 Test = Callable[[Any], bool | None]
-Equal = Callable[[Any], bool]
 
-_NUMBERS = (int, float, Decimal)
+_KINDS: dict[type, str] = {
+    str: "string",
+    bool: "boolean",
+    int: "number",
+    float: "number",
+    Decimal: "number",
+    list: "list",
+    dict: "object",
+    type(None): "null",
+}
 
 
 def compile_operator(op: Operator, value: Any) -> Test:
-    """Return the test for `op value`. `exists` is not here: it is about absence (see `conditions`).
+    """Return the test for `op value`. `exists` is not here: it is about absence (see `predicates`).
 
     A `value` of a type the operator cannot use makes a test that is always unknown.
     """
@@ -38,73 +48,127 @@ def compile_operator(op: Operator, value: Any) -> Test:
             return _contains(value)
         case "lt" | "lte" | "gt" | "gte":
             bound = exact(value)
-            return _unknown if bound is None else _ORDER[op](bound)
+            return _unknown if bound is None else _order(op, bound)
         case _:
             return _unknown
 
 
-def compile_equal(expected: Any) -> Equal:
-    """Return the function that says whether a value equals `expected`, deeply for lists and objects."""
-    if expected is None or type(expected) is bool:
-        return lambda value: value is expected
+def compile_equal(expected: Any) -> Test:
+    """Return the test whether a value equals `expected`, deeply for lists and objects.
+
+    A value of another type is unknown; only null is either there or not.
+    """
+    if expected is None:
+        return lambda value: value is None
     if type(expected) is str:
-        return lambda value: type(value) is str and value == expected
+        return lambda value: value == expected if type(value) is str else None
+    if type(expected) is bool:
+        return lambda value: value is expected if type(value) is bool else None
     if type(expected) is list:
         return _equal_list([compile_equal(item) for item in expected])
     if type(expected) is dict:
         return _equal_object({key: compile_equal(item) for key, item in expected.items()})
     number = exact(expected)
-    if number is None:
-        return lambda value: False  # noqa: ARG005
-    return lambda value: type(value) in _NUMBERS and exact(value) == number
+    return _unknown if number is None else _equal_number(number)
 
 
-def _equal_list(items: list[Equal]) -> Equal:
+def _equal_number(expected: int | Decimal) -> Test:
+    rounded = as_double(expected)
+
+    def equal(value: Any) -> bool | None:
+        number = exact(value)
+        if number is None:
+            return None
+        holds = number == expected
+        double = number if type(value) is float else as_double(number)
+        return holds if (double == rounded) is holds else None
+
+    return equal
+
+
+def _equal_list(items: list[Test]) -> Test:
     size = len(items)
 
-    def equal(value: Any) -> bool:
-        return (
-            type(value) is list
-            and len(value) == size
-            and all(item(part) for item, part in zip(items, value, strict=True))
-        )
+    def equal(value: Any) -> bool | None:
+        if type(value) is not list:
+            return None
+        if len(value) != size:
+            return False
+        return _every(item(part) for item, part in zip(items, value, strict=True))
 
     return equal
 
 
-def _equal_object(items: dict[str, Equal]) -> Equal:
+def _equal_object(items: dict[str, Test]) -> Test:
     names = items.keys()
 
-    def equal(value: Any) -> bool:
-        return (
-            type(value) is dict
-            and value.keys() == names
-            and all(item(value[key]) for key, item in items.items())
-        )
+    def equal(value: Any) -> bool | None:
+        if type(value) is not dict:
+            return None
+        if value.keys() != names:
+            return False
+        return _every(item(value[key]) for key, item in items.items())
 
     return equal
 
 
-def _member(options: list[Any]) -> Equal:
+def _every(outcomes: Iterable[bool | None]) -> bool | None:
+    result: bool | None = True
+    for outcome in outcomes:
+        if outcome is False:
+            return False
+        if outcome is None:
+            result = None
+    return result
+
+
+def _any(outcomes: Iterable[bool | None]) -> bool | None:
+    result: bool | None = False
+    for outcome in outcomes:
+        if outcome:
+            return True
+        if outcome is None:
+            result = None
+    return result
+
+
+def _member(options: list[Any]) -> Test:
+    """A value of a type that the list holds is in it or not; one of another type is unknown."""
     strings = frozenset(option for option in options if type(option) is str)
     numbers = frozenset(number for option in options if (number := exact(option)) is not None)
-    others = [
-        compile_equal(option) for option in options if type(option) is not str and exact(option) is None
-    ]
+    rounded = frozenset(map(as_double, numbers))
+    containers = {
+        kind: [compile_equal(option) for option in options if type(option) is kind] for kind in (list, dict)
+    }
+    kinds = {_KINDS.get(type(option)) for option in options}
+    of_another_type = None if kinds - {"null"} else False
 
-    def member(value: Any) -> bool:
-        if type(value) is str:
+    def member(value: Any) -> bool | None:
+        if type(value) is str and strings:
             return value in strings
-        number = exact(value)
-        if number is not None:
-            return number in numbers
-        return any(equal(value) for equal in others)
+        kind = _KINDS.get(type(value))
+        if kind not in kinds:
+            return of_another_type
+        if kind == "number":
+            number = exact(value)
+            if number is None:
+                return None
+            holds = number in numbers
+            double = number if type(value) is float else as_double(number)
+            return holds if (double in rounded) is holds else None
+        if kind == "list" or kind == "object":
+            return _any(equal(value) for equal in containers[type(value)])
+        return kind == "null" or any(option is value for option in options)
 
     return member
 
 
-def _negated(test: Equal) -> Equal:
-    return lambda value: not test(value)
+def _negated(test: Test) -> Test:
+    def negated(value: Any) -> bool | None:
+        holds = test(value)
+        return None if holds is None else not holds
+
+    return negated
 
 
 def _contains(needle: Any) -> Test:
@@ -115,7 +179,7 @@ def _contains(needle: Any) -> Test:
         if type(value) is str:
             return None if text is None else text in value
         if type(value) is list:
-            return any(equal(item) for item in value)
+            return _any(map(equal, value))
         return None
 
     return contains
@@ -136,47 +200,59 @@ def _regex(pattern: str) -> Test:
     return regex
 
 
-def _less(bound: int | Decimal) -> Test:
-    def less(value: Any) -> bool | None:
-        if type(value) is not int and (value := exact(value)) is None:
+def _order(op: Literal["lt", "lte", "gt", "gte"], bound: int | Decimal) -> Test:
+    compare, quickly = _ORDER[op]
+    rounded = as_double(bound)
+    exact_bound = rounded == bound
+
+    def test(value: Any) -> bool | None:
+        number = exact(value)
+        if number is None:
             return None
-        return value < bound
+        holds = compare(number, bound)
+        if type(value) is float and exact_bound:
+            return holds
+        return holds if compare(as_double(number), rounded) is holds else None
+
+    return quickly(bound, test) if exact_bound else test
+
+
+# Most values are small integers, which every reader takes for the same.
+
+
+def _less(bound: int | Decimal, otherwise: Test) -> Test:
+    def less(value: Any) -> bool | None:
+        return value < bound if type(value) is int and -SAFE <= value <= SAFE else otherwise(value)
 
     return less
 
 
-def _less_or_equal(bound: int | Decimal) -> Test:
+def _less_or_equal(bound: int | Decimal, otherwise: Test) -> Test:
     def less_or_equal(value: Any) -> bool | None:
-        if type(value) is not int and (value := exact(value)) is None:
-            return None
-        return value <= bound
+        return value <= bound if type(value) is int and -SAFE <= value <= SAFE else otherwise(value)
 
     return less_or_equal
 
 
-def _greater(bound: int | Decimal) -> Test:
+def _greater(bound: int | Decimal, otherwise: Test) -> Test:
     def greater(value: Any) -> bool | None:
-        if type(value) is not int and (value := exact(value)) is None:
-            return None
-        return value > bound
+        return value > bound if type(value) is int and -SAFE <= value <= SAFE else otherwise(value)
 
     return greater
 
 
-def _greater_or_equal(bound: int | Decimal) -> Test:
+def _greater_or_equal(bound: int | Decimal, otherwise: Test) -> Test:
     def greater_or_equal(value: Any) -> bool | None:
-        if type(value) is not int and (value := exact(value)) is None:
-            return None
-        return value >= bound
+        return value >= bound if type(value) is int and -SAFE <= value <= SAFE else otherwise(value)
 
     return greater_or_equal
 
 
-_ORDER: dict[str, Callable[[int | Decimal], Test]] = {
-    "lt": _less,
-    "lte": _less_or_equal,
-    "gt": _greater,
-    "gte": _greater_or_equal,
+_ORDER: dict[str, tuple[Callable[[Any, Any], bool], Callable[[int | Decimal, Test], Test]]] = {
+    "lt": (operator.lt, _less),
+    "lte": (operator.le, _less_or_equal),
+    "gt": (operator.gt, _greater),
+    "gte": (operator.ge, _greater_or_equal),
 }
 
 

@@ -53,6 +53,24 @@ A path is `args.` and the name of an argument (`args.a.b` goes into objects), or
 | `tool` | the tool's name, as it is called |
 
 `callgate policy explain` takes the first three as options.
+
+An argument whose name differs from the one in a path only in case or in look (`Amount` for `amount`) is refused.
+"""
+
+_TYPES = """\
+### Types and numbers
+
+Servers do not agree on types: many take `"true"`, `"on"` or `1` for `true`, and `"7"` for `7`. A value of another
+type than what it is compared with is therefore neither equal nor unequal: the condition cannot be evaluated, and
+counts as strictly as it can. A deny rule applies, an allow rule allows nothing. With `in` and `not_in` it is enough
+that one item of the list has the value's type. Only a comparison with `null` is always certain.
+
+Nor do they agree on numbers: most read them as doubles. `499.99999999999999999999` is then `500`, and integers
+beyond 2^53 run together. Such a number is compared both exactly and as a double; where the two differ, the
+condition cannot be evaluated. What `validate` asks for must hold for both.
+
+Some servers parse a text that holds JSON: to them `"[\\"/etc/passwd\\"]"` is a list. Fix the type of every argument
+that rules look at, with `validate: {schema: true}` or with `validate: {args: {paths: {type: array}}}`.
 """
 
 _COUNTERS = """\
@@ -113,6 +131,7 @@ def reference() -> str:
         _section("A tool", TOOL),
         _section("A rule", RULE),
         _paths(),
+        _TYPES,
         _section("A rate limit", RATE_LIMIT),
         _windows(),
         _COUNTERS,
