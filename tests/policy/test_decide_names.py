@@ -87,7 +87,6 @@ LOOKALIKES = [
     [
         "tools: {delete_file: {rules: [{action: deny}]}}",
         "tools: {delete_file: {rules: []}}",
-        "hide: [delete_file]\ntools: {}",
         "default: deny\ntools: {delete_file: {rules: []}, '*': {rules: []}}",
     ],
 )
@@ -95,6 +94,23 @@ def test_a_name_that_only_looks_like_one_in_the_policy_is_denied(text: str, name
     decision = decide(text, name)
     assert decision.effect is Effect.DENY
     assert code.CONFUSABLE_NAME in codes(decision)
+
+
+@pytest.mark.parametrize("name", LOOKALIKES)
+@pytest.mark.parametrize("default", ["allow", "deny"])
+@pytest.mark.parametrize("tools", ["{}", "{'*': {rules: [{rate_limit: 5/s}]}}", "{delete_file: {rules: []}}"])
+def test_a_lookalike_of_a_hidden_name_is_judged_as_a_hidden_one(name: str, default: str, tools: str) -> None:
+    text = f"default: {default}\nhide: [delete_file]\ntools: {tools}"
+    hidden, resembling = decide(text, "delete_file"), decide(text, name)
+    assert resembling.hidden
+    assert (resembling.effect, codes(resembling)) == (hidden.effect, codes(hidden))
+    assert resembling.charges == hidden.charges
+
+
+def test_a_name_that_an_entry_lists_is_not_hidden_by_one_that_resembles_it() -> None:
+    decision = decide("hide: [get]\ntools: {GET: {rules: []}}", "GET")
+    assert not decision.hidden
+    assert codes(decision) == [code.CONFUSABLE_NAME]
 
 
 @pytest.mark.parametrize("name", LOOKALIKES)
@@ -161,7 +177,7 @@ def test_hides_says_which_tools_are_absent() -> None:
     assert [compiled.hides(name) for name in ("secret", "int_x", "Secret", "other")] == [
         True,
         True,
-        False,
+        True,
         False,
     ]
     assert compiled.hides_anything

@@ -86,12 +86,13 @@ class NameIndex:
     def meet(self, name: str) -> Met:
         """Return what the policy says of `name`.
 
-        A hidden name is judged as one that no entry names exactly, so that it looks like an unknown tool.
+        A hidden name is judged as one that no entry names exactly, so that it looks like an unknown tool. So is
+        one that only resembles a hidden name: to be told so would be to be told that there is one.
         """
         folded = fold(name)
         exact, matched, resembles = self._tools.meet(name, folded)
         hiding, hiding_patterns, resembles_hidden = self._hide.meet(name, folded)
-        if hiding or hiding_patterns:
+        if hiding or hiding_patterns or (resembles_hidden and not exact):
             return Met(tuple(self._entries[index] for index in matched), hidden=True, resembles=False)
         indexes = exact + matched
         return Met(
