@@ -92,6 +92,15 @@ CODES: dict[str, CodePage] = {
         "appears in the record only.",
         "None for the agent. Remove the name from `hide` if it should be seen.",
     ),
+    "DEN014": CodePage(
+        "An argument's name is nearly one of the policy's",
+        "A rule of this tool looks at an argument, and the call has one whose name differs from it only in case, "
+        "white space, invisible characters or compatibility forms of letters, such as `Amount` beside `amount`. A "
+        "server that ignores such differences would take it for the argument that the rules look at, and they "
+        "would not see it; such a call is refused.",
+        "Use the name exactly as the tool's input schema gives it. If the tool does have an argument of that other "
+        "name too, write a rule that names it, such as `validate: {args: {Amount: true}}`.",
+    ),
     "DEN020": CodePage(
         "A limit is reached",
         "The call would spend more than a rate limit leaves in its window. Nothing was spent, also on the "

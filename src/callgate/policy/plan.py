@@ -6,8 +6,11 @@ no more than the rules that do.
 
 from collections.abc import Iterable, Sequence
 
+from callgate import denial_codes as code
 from callgate.decision import Charge, Decision, Effect, Guard, Reason, Request
+from callgate.policy.argument_names import ArgumentNames, argument_paths
 from callgate.policy.rules import APPLIES, GRANTED, UNKNOWN, CompiledRule, Contribution
+from callgate.text import quote
 
 _ALLOW = Decision(Effect.ALLOW)
 _Caller = tuple[str, str, str, str | None]
@@ -21,9 +24,11 @@ class Plan:
     """
 
     __slots__ = (
+        "_all_known",
         "_base",
         "_latest",
         "_moving",
+        "_names",
         "hidden",
         "needs_schema",
         "reasons",
@@ -45,6 +50,9 @@ class Plan:
         self.hidden = hidden
         self.needs_schema = any(rule.needs_schema for rule in rules)
         self._moving = tuple(rule.contribute for rule in rules if not rule.is_fixed)
+        paths = [path for rule in rules for path in argument_paths(rule.rule)]
+        self._names = ArgumentNames(paths) if paths else None
+        self._all_known = None if self._names is None else self._names.all_known
         self._base: tuple[_Caller, Contribution, Decision] | None = None
         # The last single contribution that was added to the base, and the decision that came of both.
         self._latest: tuple[Contribution, Contribution, Decision] | None = None
@@ -65,6 +73,11 @@ class Plan:
                 added = [base[1], found]
             else:
                 added.append(found)
+        all_known = self._all_known
+        if all_known is not None and not all_known(request.arguments):
+            misnamed = self._misnamed(request)
+            if misnamed is not None:
+                added = [*(added or (base[1],)), misnamed]
         if added is None:
             return base[2]
         if len(added) > 2:
@@ -87,7 +100,20 @@ class Plan:
         # In the order in which `decide` puts contributions together.
         ordered = sorted(self.rules, key=lambda rule: not rule.is_fixed)
         judged = tuple((rule, rule.contribute(request)) for rule in ordered)
-        return self._settled(_together(found for _, found in judged if found is not None)), judged
+        added = [found for _, found in judged if found is not None]
+        misnamed = self._misnamed(request)
+        if misnamed is not None:
+            added.append(misnamed)
+        return self._settled(_together(added)), judged
+
+    def _misnamed(self, request: Request) -> Contribution | None:
+        """What an argument adds whose name only resembles one that the rules look at."""
+        resembling = None if self._names is None else self._names.resembling(request.arguments)
+        if resembling is None:
+            return None
+        used, meant = resembling
+        text = f"the argument {quote(used)} only resembles {quote(meant)}, which the policy looks at; use that name"
+        return Contribution(reasons=(Reason(Effect.DENY, code.CONFUSABLE_ARGUMENT, "", text),))
 
     def _settled(self, found: Contribution) -> Decision:
         reasons = self.reasons + found.reasons
