@@ -56,6 +56,11 @@ from marked import expect, findings
             "tools: {t: {rules: [{rate_limit: [9/m, «{max: 5, window: 60, per: args.a, cost: args.b}»]}]}}",
             "POL113",
         ),
+        (
+            "tools: {t: {rules: [{action: deny, when: {args.a: {regex: «'rm .*-rf'»}}}]}}",
+            "POL114 a line break in the text evades | (?s)",
+        ),
+        ("tools: {t: {rules: [{action: deny, when: {args.a: {regex: «'[.*]^.+x'»}}}]}}", "POL114"),
     ],
 )
 def test_what_never_matters_is_warned_of_in_its_place(marked: str, wanted: str) -> None:
@@ -99,6 +104,22 @@ def test_default_deny_with_no_tool_at_all_is_warned_of() -> None:
         "tools: {t: {rules: [{validate: {args: {a: {properties: {b: {pattern: ^x$}}}}}, "
         "rate_limit: {max: 5, window: 60, per: args.a.b}}]}}",
         "tools: {t: {rules: [{rate_limit: {max: 5, window: 60, per: [tool, identity]}}]}}",
+        *(
+            f"tools: {{t: {{rules: [{{action: deny, when: {{args.a: {{regex: '{expression}'}}}}}}]}}}}"
+            for expression in (
+                "(?s)a.*b",
+                "(?is)a.+b",
+                "a(?s:.*)b",
+                "a[.*]b",
+                "[].*]",
+                "[^].+]",
+                "a\\.*b",
+                "a.b",
+                ".*rm.*",
+                "a[^x]*b",
+            )
+        ),
+        "tools: {t: {rules: [{when: {args.a: {regex: 'a.*b'}}}]}}",
     ],
 )
 def test_what_may_matter_is_not_warned_of(text: str) -> None:

@@ -365,6 +365,12 @@ CODES: dict[str, CodePage] = {
         "be, and half a policy can be valid without its last deny rules.",
         "Find out what writes to the file. Replace policies by renaming a finished file over the old one.",
     ),
+    "POL114": CodePage(
+        "An expression that a line break evades",
+        "A rule denies what an expression finds, and in RE2 `.` matches every character but a newline. `rm .*-rf` "
+        "does not find the words if there is a newline between them, and a shell may still run them.",
+        "Begin the expression with `(?s)`: `(?s)rm .*-rf`. If only single lines are meant, write `[^\\n]*` for `.*`.",
+    ),
     "POL090": CodePage(
         "the policy's reader died",
         "A policy is read in a process of its own, with bounds on its time (20 s of CPU) and memory. That process "

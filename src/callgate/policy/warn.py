@@ -11,6 +11,7 @@ from callgate.policy.model import Condition, Document, RateLimit, Rule, Tool
 from callgate.policy.name_patterns import compile_pattern, is_pattern
 from callgate.policy.source_text import SourceText
 from callgate.policy.warn_grants import warn_of_free_counters, warn_of_ungranted
+from callgate.policy.warn_regex import warn_of_evaded_expressions
 from callgate.text import quote
 
 
@@ -28,6 +29,7 @@ def warn(document: Document, text: SourceText, findings: Findings) -> None:
         _warn_of_rules(tool, document, findings)
         warn_of_ungranted(tool, document, findings)
         warn_of_free_counters(tool, findings)
+        warn_of_evaded_expressions(tool, findings)
 
 
 def _denies_all(rule: Rule) -> bool:
