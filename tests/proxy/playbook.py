@@ -33,6 +33,7 @@ MODERN = {
     "io.modelcontextprotocol/clientCapabilities": {},
 }
 TOKEN = "7f3c"  # noqa: S105
+ALIAS_TOKEN = "b29e"  # noqa: S105
 
 
 def call(tool: str, arguments: Frame | None = None, id: str | int = 1, **params: Any) -> Frame:
@@ -137,7 +138,9 @@ class ListedAudit:
 class Playbook:
     """One session, its two partners, and everything that they said and got."""
 
-    def __init__(self, policy: str = "default: deny", *, max_frame: int = 1 << 20) -> None:
+    def __init__(
+        self, policy: str = "default: deny", *, max_frame: int = 1 << 20, alias_token: str = ALIAS_TOKEN
+    ) -> None:
         self.clock = ManualClock()
         self.audit = ListedAudit()
         self.ledger = MemoryLedger(self.clock)
@@ -150,6 +153,7 @@ class Playbook:
             self.clock,
             lambda level, line: self.log.append((level, line)),
             token=TOKEN,
+            alias_token=alias_token,
             max_frame=max_frame,
         )
         self.for_server: list[bytes] = []

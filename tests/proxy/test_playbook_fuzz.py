@@ -7,6 +7,7 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from playbook import (
+    ALIAS_TOKEN,
     MODERN,
     TOKEN,
     Frame,
@@ -174,6 +175,7 @@ class Stage:
                 self.at_server.append(frame)
         for line in self.session.take_for_agent():
             assert TOKEN.encode() not in line, line
+            assert ALIAS_TOKEN.encode() not in line, line
             if (
                 line.startswith(b'{"jsonrpc"')
                 and "method" not in (answer := json.loads(line))
@@ -190,7 +192,7 @@ class Stage:
         for record in self.book.audit.records:
             if isinstance(record, DecisionRecord) and record.request == frame["id"]:
                 plain = record.effect == "allow" and record.tool == name
-                hidden = record.code == "DEN013" and TOKEN in name
+                hidden = record.code == "DEN013" and ALIAS_TOKEN in name
                 fitting += plain or hidden
         return fitting > 0
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from playbook import (
+    ALIAS_TOKEN,
     MODERN,
     TOKEN,
     Playbook,
@@ -126,7 +127,7 @@ def test_the_name_that_stands_for_a_hidden_tool_cannot_be_guessed_and_is_never_s
     (first,) = stage.agent_says(call("secret", {}, 1)).taken_by_server()
     (second,) = stage.agent_says(call("admin_x", {}, 2)).taken_by_server()
     assert first["params"]["name"] != second["params"]["name"]
-    assert TOKEN in first["params"]["name"]
+    assert ALIAS_TOKEN in first["params"]["name"]
     stage.server_says(unknown_tool_answer(first)).agent_gets(unknown_tool_answer(call("secret", {}, 1)))
     stage.server_says(unknown_tool_answer(second)).agent_gets(unknown_tool_answer(call("admin_x", {}, 2)))
 
@@ -170,3 +171,56 @@ def test_logs_of_the_server_do_not_show_the_name_that_stands_for_a_hidden_tool(p
     shown = note("notifications/message", {"level": "error", "data": f"no tool {alias}"})
     stage.server_says(shown)
     stage.agent_gets(note("notifications/message", {"level": "error", "data": "no tool secret"}))
+
+
+def test_a_hidden_call_is_answered_as_an_unknown_one_however_many_are_under_way(play: Play) -> None:
+    stage = play(HIDE).handshake()
+    requests = stage.agent_says(*(call("secret", {}, number) for number in range(3_000))).taken_by_server()
+    for request in requests:
+        stage.server_says(unknown_tool_answer(request))
+        stage.agent_gets(unknown_tool_answer(call("secret", {}, request["id"])))
+
+
+def test_a_late_answer_to_a_cancelled_hidden_call_does_not_show_the_name_that_stood_for_it(
+    play: Play,
+) -> None:
+    stage = play(HIDE).handshake()
+    requests = []
+    for number in range(1_100):
+        stage.agent_says(call("secret", {}, number), note("notifications/cancelled", {"requestId": number}))
+        requests.append(stage.taken_by_server()[0])
+    for request in requests:
+        stage.server_says(unknown_tool_answer(request))
+        stage.agent_gets(unknown_tool_answer(call("secret", {}, request["id"])))
+
+
+def test_a_name_too_old_to_be_remembered_is_shown_as_no_name_of_the_gates(play: Play) -> None:
+    stage = play(HIDE).handshake()
+    aliases = []
+    for number in range(1_001):
+        (request,) = stage.agent_says(call("secret", {}, number)).taken_by_server()
+        aliases.append(request["params"]["name"])
+        stage.server_says(result(number, {})).agent_gets(result(number, {}))
+    stage.server_says(
+        note("notifications/message", {"data": f"{aliases[0]} {aliases[1]} unknown-x-{ALIAS_TOKEN}"})
+    )
+    stage.agent_gets(note("notifications/message", {"data": "unknown secret unknown-x-unknown"}))
+
+
+def test_a_name_that_stands_for_a_hidden_tool_says_nothing_of_the_gates_own_requests(play: Play) -> None:
+    stage = play("{hide: [secret], tools: {echo: {rules: [{validate: {required_args: true}}]}}}").handshake()
+    (request,) = stage.agent_says(call("secret", {}, 1)).taken_by_server()
+    (question,) = stage.agent_says(call("echo", {}, 2)).taken_by_server()
+    assert ALIAS_TOKEN in request["params"]["name"]
+    assert TOKEN not in request["params"]["name"]
+    assert ALIAS_TOKEN not in question["id"]
+
+
+def test_a_session_makes_up_its_own_names() -> None:
+    names = set()
+    for _ in range(2):
+        stage = Playbook(HIDE, alias_token="").handshake()
+        (request,) = stage.agent_says(call("secret", {}, 1)).taken_by_server()
+        names.add(request["params"]["name"])
+        assert TOKEN not in request["params"]["name"]
+    assert len(names) == 2

@@ -258,40 +258,6 @@ def test_the_question_is_asked_for_a_modern_call_before_anything_else(play: Play
     stage.server_gets(modern_call("echo", {"text": "a"}))
 
 
-def test_an_answer_to_a_call_that_still_waits_is_dropped(play: Play) -> None:
-    policy = "tools: {echo: {rules: [{validate: {required_args: true}, rate_limit: 5/minute}]}}"
-    early = (
-        result(1, text("early")),
-        failure(1, -32603),
-        b'{"jsonrpc":"2.0","id":1,"result":{"x":NaN}}',
-        b'\r{"jsonrpc":"2.0","id":1,"result":{"x":NaN}}',
-    )
-    for answer in early:
-        stage = play(policy).handshake().agent_says(call("echo", {"text": "a"}))
-        question = asked(stage)
-        stage.server_says(answer).agent_gets()
-        assert any(level == "warning" for level, _ in stage.log)
-        # The id is still taken.
-        stage.agent_says(call("echo", {"text": "b"})).server_gets().agent_gets(refused(1, -32600, "WIR051"))
-        stage.server_says(listing(question["id"], [ECHO])).server_gets(call("echo", {"text": "a"}))
-        stage.server_says(result(1, text("a"))).agent_gets(result(1, text("a")))
-        assert stage.session.unanswered == 0
-
-
-def test_a_frame_too_large_to_pass_does_not_answer_a_call_that_still_waits(play: Play) -> None:
-    stage = play(CHECKED).handshake().agent_says(call("echo", {"text": "a"}))
-    question = asked(stage)
-    stage.session.server_oversized(Oversized(1 << 30, Envelope("response", 1)))
-    stage.turn().agent_gets()
-    stage.server_says(listing(question["id"], [ECHO])).server_gets(call("echo", {"text": "a"}))
-
-
-def test_the_drop_of_an_early_answer_is_recorded(play: Play) -> None:
-    stage = play(CHECKED).handshake().agent_says(call("echo", {"text": "a"}))
-    asked(stage)
-    stage.server_says(result(1, text("early"))).agent_gets().audit_holds("event frame_refused WIR056")
-
-
 def test_the_ids_of_the_gates_own_questions_are_taken(play: Play) -> None:
     stage = play(CHECKED).handshake().agent_says(call("echo", {"text": "a"}))
     question = asked(stage)

@@ -42,8 +42,8 @@ CODES: dict[str, CodePage] = {
     ),
     "WIR051": CodePage(
         "request id in use",
-        "The id belongs to a request that is not yet answered, or to a call that was cancelled. An answer to one "
-        "could be taken for the answer to the other.",
+        "The id belongs to a request that is not yet answered, to a call that was cancelled, or to a request of the "
+        "gate's own. An answer to one could be taken for the answer to the other.",
         "Use a new id for every request, as MCP requires.",
     ),
     "WIR052": CodePage(
@@ -69,6 +69,12 @@ CODES: dict[str, CodePage] = {
         "The server wrote a line that some readers would take for an answer and others not, or that holds carriage "
         "returns and could stand for several messages. It was not passed on.",
         "Report it to the server's author. Programs that print progress to stdout do this: they must use stderr.",
+    ),
+    "WIR056": CodePage(
+        "an answer before the call",
+        "The server answered a call that still waits in the gate for the tool's schema. It cannot know that call, so "
+        "the answer was dropped; the call goes on.",
+        "Report it to the server's author: an answer must have the id of a request that the server got.",
     ),
     "SELF001": CodePage(
         "the self-test failed",

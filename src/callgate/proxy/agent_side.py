@@ -65,7 +65,8 @@ class AgentSide:
         pending = Pending(_CALL, modern, admission)
         forward = frame.forward
         if admission.hidden:
-            forward = replies.stand_in_call(frame.message, state.alias(tool))
+            pending.alias = state.alias(tool)
+            forward = replies.stand_in_call(frame.message, pending.alias.decode())
             state.log("info", f"deny   {escape(tool)}   {code.HIDDEN} hidden, and answered as unknown")
         state.pending[request_id] = pending
         state.held.append((len(state.to_server), request_id, pending))
@@ -73,7 +74,7 @@ class AgentSide:
 
     def _call(self, frame: ClientFrame) -> None:
         state = self._state
-        if frame.id in state.pending or frame.id in state.retired or len(state.pending) >= MAX_IN_FLIGHT:
+        if len(state.pending) >= MAX_IN_FLIGHT or self._taken(frame.id):
             self._cannot_track(frame)
             return
         params: dict[str, Any] = frame.params  # type: ignore[assignment]
@@ -87,7 +88,7 @@ class AgentSide:
             and self.fetch.park(Parked(frame, modern))
         ):
             # Its place is taken, so that no other request can use its id meanwhile.
-            state.pending[frame.id] = Pending(_CALL, modern)  # type: ignore[index]
+            state.pending[frame.id] = Pending(_CALL, modern, parked=True)  # type: ignore[index]
             return
         self.judge(frame, modern=modern)
 
@@ -102,7 +103,7 @@ class AgentSide:
             state.gate.event("frame_refused", "WIR050", text)
             state.to_agent.append(replies.error_reply(request_id, METHOD_NOT_FOUND, text, {"code": "WIR050"}))
             return
-        if request_id in state.pending or request_id in state.retired or len(state.pending) >= MAX_IN_FLIGHT:
+        if len(state.pending) >= MAX_IN_FLIGHT or self._taken(request_id):
             self._cannot_track(frame)
             return
         params = frame.params or {}
@@ -140,8 +141,7 @@ class AgentSide:
             # It must be filtered even if its answer comes late.
             pending.cancelled = True
             return
-        del state.pending[request_id]
-        state.retire(request_id)
+        state.retire(request_id, pending)
         if pending.admission is not None:
             # The server may or may not have run it, and need not answer: what it spent stays spent.
             state.gate.settle(pending.admission, "cancelled")
@@ -167,9 +167,14 @@ class AgentSide:
             )
         )
 
+    def _taken(self, request_id: RequestId | None) -> bool:
+        """Whether an answer under this id could be taken for another request's."""
+        state = self._state
+        return request_id in state.pending or request_id in state.retired or self.fetch.owns(request_id)
+
     def _cannot_track(self, frame: ClientFrame) -> None:
         state = self._state
-        if frame.id in state.pending or frame.id in state.retired:
+        if self._taken(frame.id):
             why, refusal_code = "this id belongs to another request", "WIR051"
         else:
             why, refusal_code = f"{MAX_IN_FLIGHT} requests wait for an answer already", "WIR052"

@@ -21,7 +21,8 @@ class Kind(IntEnum):
 class Pending(Struct, gc=False):
     """One request in flight. A list that was `cancelled` stays: it must be filtered if it comes after all.
 
-    `first_page` and `tools_changed` speak of tools/list and subscriptions/listen only.
+    `first_page` and `tools_changed` speak of tools/list and subscriptions/listen only. What is `parked` holds the
+    place of a call that the server has not got yet. `alias` is the name under which a hidden tool was asked for.
     """
 
     kind: Kind
@@ -30,6 +31,8 @@ class Pending(Struct, gc=False):
     first_page: bool = True
     tools_changed: bool = False
     cancelled: bool = False
+    parked: bool = False
+    alias: bytes | None = None
 
 
 class Parked(Struct, frozen=True):

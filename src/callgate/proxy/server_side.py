@@ -6,7 +6,7 @@ On the way outcomes are settled and the catalog learns. The server is hostile; n
 from callgate.audit.record import Status
 from callgate.proxy.pending import Kind, Pending
 from callgate.proxy.schema_fetch import SchemaFetch
-from callgate.proxy.state import MAX_IN_FLIGHT, SessionState
+from callgate.proxy.state import MAX_IN_FLIGHT, RequestId, SessionState
 from callgate.text import quote
 from callgate.wire import replies, toolslist
 from callgate.wire.envelope import trusted_id
@@ -31,17 +31,23 @@ class ServerSide:
     def line(self, line: bytes) -> None:
         """Take one frame without its newline."""
         state = self._state
-        if state.aliases:
+        if state.aliased:
             line = state.unalias(line)
         frame = read_server_frame(line)
         if frame.kind == "response":
             request_id = frame.id
-            pending = None if request_id is None else state.pending.pop(request_id, None)
+            pending = None if request_id is None else state.pending.get(request_id)
             if pending is None:
                 if self.fetch.owns(request_id):
                     self.fetch.answered(frame)
-                    return
-            elif pending.kind is _CALL:
+                else:
+                    self._unasked(frame)
+                return
+            if pending.parked:
+                self._early()
+                return
+            state.answered(request_id, pending)  # type: ignore[arg-type]
+            if pending.kind is _CALL:
                 self._called(frame, pending)
             elif pending.kind is Kind.LIST:
                 state.to_agent.append(self._listed(frame, pending))
@@ -65,7 +71,8 @@ class ServerSide:
         text = f"the server sent a frame of {frame.size} bytes, which is more than this gate passes on"
         state.log("warning", text)
         state.gate.event("frame_refused", "WIR053", text)
-        pending = None if frame.id is None else state.pending.pop(frame.id, None)
+        # A request of the server's own that happens to have the same id answers nothing.
+        pending = None if frame.kind in ("request", "notification") else self._take(frame.id)
         if pending is None:
             return
         if pending.admission is not None:
@@ -84,6 +91,41 @@ class ServerSide:
     def page(self, tools: list[toolslist.ListedTool], first: bool, last: bool) -> None:
         """Let the catalog learn one page of the server's tools."""
         self._state.catalog.page(tools, first=first, last=last)
+
+    def _take(self, request_id: RequestId | None) -> Pending | None:
+        """The request that something from the server has to count as the answer to, if there is one; it is over."""
+        pending = None if request_id is None else self._state.pending.get(request_id)
+        if pending is None:
+            return None
+        if pending.parked:
+            self._early()
+            return None
+        self._state.answered(request_id, pending)  # type: ignore[arg-type]
+        return pending
+
+    def _early(self) -> None:
+        """Drop an answer to a call that the server has not got: the call still holds the id."""
+        text = "the server answered a call that was not forwarded yet; the answer is dropped"
+        self._state.log("warning", text)
+        self._state.gate.event("frame_refused", "WIR056", text)
+
+    def _unasked(self, frame: ServerFrame) -> None:
+        """Pass on an answer to no open request; the agent may still take it for the list of tools it asked for."""
+        state = self._state
+        forward = frame.forward
+        if frame.result is not None and state.policy.hides_anything:
+            listed = toolslist.read_tools_list(frame.result)
+            if listed is not None:
+                result = toolslist.without(listed, state.policy.hides)
+                forward = replies.result_reply(frame.id, result)  # type: ignore[arg-type]
+            elif toolslist.names_tools(frame.result):
+                text = (
+                    "the server sent a list of tools that was not asked for and cannot be read; it is dropped"
+                )
+                state.log("warning", text)
+                state.gate.event("frame_refused", "WIR054", text)
+                return
+        state.to_agent.append(forward)
 
     def _called(self, frame: ServerFrame, pending: Pending) -> None:
         admission = pending.admission
@@ -123,13 +165,19 @@ class ServerSide:
     def _garbage(self, frame: ServerFrame) -> None:
         """A line that is no message: the agent's to complain of, unless it could be read as an answer after all."""
         state = self._state
-        if frame.passable:
+        pending = None if frame.id is None else state.pending.get(frame.id)
+        if pending is not None:
+            unseen = pending.parked or (pending.kind is Kind.LIST and state.policy.hides_anything)
+        else:
+            unseen = frame.id is not None and (state.policy.hides_anything or self.fetch.owns(frame.id))
+        # A lenient reader may find a list of tools in an answer that the gate cannot read.
+        if frame.passable and not unseen:
             state.to_agent.append(frame.forward)
             return
         shown = quote(frame.forward[:200].decode("utf-8", "replace"), 200)
         state.log("warning", f"the server wrote a line that is no valid message, not passed on: {shown}")
         state.gate.event("frame_refused", "WIR055", "a line from the server is no valid message")
-        pending = None if frame.id is None else state.pending.pop(frame.id, None)
+        pending = self._take(frame.id)
         if pending is None:
             return
         if pending.admission is not None:

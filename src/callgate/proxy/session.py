@@ -6,6 +6,8 @@ Nothing may be sent before `commit`: that is where the records are written (law 
 (`proxy.relay`) moves bytes and knows nothing of what they mean.
 """
 
+import os
+
 from callgate import denial_codes as code
 from callgate.clock import Clock
 from callgate.errors import AuditError
@@ -22,14 +24,22 @@ from callgate.wire.framing import Oversized
 
 
 class Session:
-    """`token` is unguessable text for the ids and names that the gate itself makes up; `max_frame` is the most bytes
-    that a frame of the agent may have."""
+    """`token` is unguessable text for the ids that the gate itself makes up, `alias_token` for the names (made up
+    here if not given); `max_frame` is the most bytes that a frame of the agent may have."""
 
     def __init__(
-        self, gate: Gate, policy: Policy, clock: Clock, log: Log, *, token: str, max_frame: int
+        self,
+        gate: Gate,
+        policy: Policy,
+        clock: Clock,
+        log: Log,
+        *,
+        token: str,
+        max_frame: int,
+        alias_token: str = "",
     ) -> None:
         self.gate = gate
-        self._state = state = SessionState(gate, policy, log, token)
+        self._state = state = SessionState(gate, policy, log, alias_token or os.urandom(8).hex())
         self._agent = AgentSide(state, max_frame)
         self._server = ServerSide(state)
         self._fetch = SchemaFetch(
@@ -47,6 +57,11 @@ class Session:
         """How many requests of the agent still wait for an answer (subscriptions and what was cancelled apart)."""
         pending = self._state.pending.values()
         return sum(one.kind is not Kind.LISTEN and not one.cancelled for one in pending)
+
+    @property
+    def parked(self) -> int:
+        """How many calls the server has not got yet, as they wait for its answer to the gate's own question."""
+        return self._fetch.parked
 
     @property
     def deadline_ns(self) -> int | None:
@@ -151,7 +166,7 @@ class Session:
             del state.to_server[place]
             # A call that was cancelled, or answered by a server that guessed its id, waits no more.
             if pending.admission is not None and state.pending.get(request_id) is pending:
-                del state.pending[request_id]
+                state.answered(request_id, pending)
                 state.gate.refuse(pending.admission, denial)
                 self._agent.answer_denial(request_id, pending.admission.tool, denial, modern=pending.modern)
         state.held.clear()

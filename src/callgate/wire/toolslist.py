@@ -88,6 +88,14 @@ def read_tools_list(result: Raw | bytes) -> ToolsList | None:
     return ToolsList(members, entries, cursor if type(cursor) is str else None)
 
 
+def names_tools(result: Raw | bytes) -> bool:
+    """Whether some reader may find a list of tools in `result`, even where `read_tools_list` finds none."""
+    try:
+        return any(key.casefold() == "tools" for key in _object(_canonical(bytes(result))))
+    except _FAILURES:
+        return False
+
+
 def without(
     listed: ToolsList, hides: Callable[[str], bool], *, private: bool = False, max_ttl_ms: int | None = None
 ) -> bytes:
