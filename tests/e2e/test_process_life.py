@@ -205,3 +205,29 @@ def test_a_gate_killed_under_load_recorded_every_call_that_ran(policy: Path, tmp
     assert len(executed) > 100
     assert set(executed) <= set(decided)
     assert len(executed) == len(set(executed))
+
+
+# Its list comes only after the end of its input, or after a while without one.
+LISTS_LATE = """
+import json, select
+for line in iter(sys.stdin.readline, ""):
+    message = json.loads(line)
+    if message["method"] == "tools/list":
+        select.select([sys.stdin], [], [], 0.5)
+    tools = {"tools": [{"name": "echo", "inputSchema": {"type": "object"}}]}
+    answer = {"jsonrpc": "2.0", "id": message["id"], "result": tools}
+    sys.stdout.write(json.dumps(answer) + "\\n")
+    sys.stdout.flush()
+"""
+
+
+def test_a_call_that_waits_for_a_schema_is_not_lost_when_the_agent_ends_its_input(policy: Path) -> None:
+    policy.write_text("tools: {echo: {rules: [{validate: {required_args: true}}]}}\n")
+    with GateProcess(policy, python(LISTS_LATE)) as gate:
+        gate.receive_line()
+        gate.ask("initialize", {}, request_id=1)
+        gate.send({"jsonrpc": "2.0", "id": 2, "method": "tools/call", "params": {"name": "echo"}})
+        gate.close_input()
+        answer = json.loads(gate.receive_line())
+        assert (answer["id"], "result" in answer) == (2, True)
+        assert gate.wait() == 0

@@ -63,6 +63,9 @@ class Supervisor:
 
     def _agent_ended(self) -> None:
         relay = self._relay
+        if relay.session.parked and not relay.agent_gone:
+            # They go to the server when it has answered the gate's question, or are refused in time.
+            return
         relay.close_server_input()
         if (
             self._leave_at_ns is None
