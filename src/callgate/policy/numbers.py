@@ -4,6 +4,7 @@ Most servers read numbers as doubles, and some exactly. Where the two differ (49
 50) nobody here knows what will be executed: `as_double` gives the second reading beside the exact one.
 """
 
+from collections.abc import Iterable
 from decimal import Decimal
 from typing import Any
 
@@ -15,6 +16,7 @@ MAX_DIGITS = 100
 SAFE = 2**53
 """Integers up to this size are the same to every reader."""
 
+_LEAST = -SAFE
 _SMALL = 10**18
 _BOUND: int = 10**MAX_DIGITS
 
@@ -39,7 +41,7 @@ def as_double(number: Amount) -> Amount:
 
     Beyond the range of doubles that is an infinite Decimal.
     """
-    if type(number) is int and -SAFE <= number <= SAFE:
+    if type(number) is int and _LEAST <= number <= SAFE:
         return number
     try:
         double = Decimal(repr(float(number)))
@@ -59,22 +61,32 @@ def doubles(value: Any) -> Any:
     if kind is int or kind is Decimal:
         number = exact(value)
         return value if number is None else as_double(number)
+    if (kind is not dict and kind is not list) or _is_plain(value.values() if kind is dict else value):
+        return value
     changed: dict[Any, Any] = {}
-    if kind is dict or kind is list:
-        for key, item in value.items() if kind is dict else enumerate(value):
-            below = type(item)
-            if below is str or below is bool or below is float or item is None:
-                continue
-            if below is int and -SAFE <= item <= SAFE:
-                continue
-            other = doubles(item)
-            if other is not item:
-                changed[key] = other
+    for key, item in value.items() if kind is dict else enumerate(value):
+        other = doubles(item)
+        if other is not item:
+            changed[key] = other
     if not changed:
         return value
     if kind is dict:
         return {**value, **changed}
     return [changed.get(index, item) for index, item in enumerate(value)]
+
+
+def _is_plain(values: Iterable[Any]) -> bool:
+    """Whether no value is a container or a number that could have a second reading: nearly always."""
+    for value in values:
+        kind = type(value)
+        if kind is str:
+            continue
+        if kind is int:
+            if not _LEAST <= value <= SAFE:
+                return False
+        elif kind is dict or kind is list or kind is Decimal:
+            return False
+    return True
 
 
 def cost(value: Any) -> Amount | None:

@@ -16,6 +16,8 @@ from callgate.policy.regex import compile_search
 
 Test = Callable[[Any], bool | None]
 
+_LEAST = -SAFE
+
 _KINDS: dict[type, str] = {
     str: "string",
     bool: "boolean",
@@ -74,8 +76,11 @@ def compile_equal(expected: Any) -> Test:
 
 def _equal_number(expected: int | Decimal) -> Test:
     rounded = as_double(expected)
+    is_double = rounded == expected
 
     def equal(value: Any) -> bool | None:
+        if is_double and type(value) is int and _LEAST <= value <= SAFE:
+            return value == expected
         number = exact(value)
         if number is None:
             return None
@@ -137,6 +142,7 @@ def _member(options: list[Any]) -> Test:
     strings = frozenset(option for option in options if type(option) is str)
     numbers = frozenset(number for option in options if (number := exact(option)) is not None)
     rounded = frozenset(map(as_double, numbers))
+    are_doubles = bool(numbers) and rounded == numbers
     containers = {
         kind: [compile_equal(option) for option in options if type(option) is kind] for kind in (list, dict)
     }
@@ -146,6 +152,8 @@ def _member(options: list[Any]) -> Test:
     def member(value: Any) -> bool | None:
         if type(value) is str and strings:
             return value in strings
+        if are_doubles and type(value) is int and _LEAST <= value <= SAFE:
+            return value in numbers
         kind = _KINDS.get(type(value))
         if kind not in kinds:
             return of_another_type
@@ -203,18 +211,18 @@ def _regex(pattern: str) -> Test:
 def _order(op: Literal["lt", "lte", "gt", "gte"], bound: int | Decimal) -> Test:
     compare, quickly = _ORDER[op]
     rounded = as_double(bound)
-    exact_bound = rounded == bound
+    is_double = rounded == bound
 
     def test(value: Any) -> bool | None:
         number = exact(value)
         if number is None:
             return None
         holds = compare(number, bound)
-        if type(value) is float and exact_bound:
+        if type(value) is float and is_double:
             return holds
         return holds if compare(as_double(number), rounded) is holds else None
 
-    return quickly(bound, test) if exact_bound else test
+    return quickly(bound, test) if is_double else test
 
 
 # Most values are small integers, which every reader takes for the same.
@@ -222,28 +230,28 @@ def _order(op: Literal["lt", "lte", "gt", "gte"], bound: int | Decimal) -> Test:
 
 def _less(bound: int | Decimal, otherwise: Test) -> Test:
     def less(value: Any) -> bool | None:
-        return value < bound if type(value) is int and -SAFE <= value <= SAFE else otherwise(value)
+        return value < bound if type(value) is int and _LEAST <= value <= SAFE else otherwise(value)
 
     return less
 
 
 def _less_or_equal(bound: int | Decimal, otherwise: Test) -> Test:
     def less_or_equal(value: Any) -> bool | None:
-        return value <= bound if type(value) is int and -SAFE <= value <= SAFE else otherwise(value)
+        return value <= bound if type(value) is int and _LEAST <= value <= SAFE else otherwise(value)
 
     return less_or_equal
 
 
 def _greater(bound: int | Decimal, otherwise: Test) -> Test:
     def greater(value: Any) -> bool | None:
-        return value > bound if type(value) is int and -SAFE <= value <= SAFE else otherwise(value)
+        return value > bound if type(value) is int and _LEAST <= value <= SAFE else otherwise(value)
 
     return greater
 
 
 def _greater_or_equal(bound: int | Decimal, otherwise: Test) -> Test:
     def greater_or_equal(value: Any) -> bool | None:
-        return value >= bound if type(value) is int and -SAFE <= value <= SAFE else otherwise(value)
+        return value >= bound if type(value) is int and _LEAST <= value <= SAFE else otherwise(value)
 
     return greater_or_equal
 
