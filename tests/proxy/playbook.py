@@ -138,9 +138,7 @@ class ListedAudit:
 class Playbook:
     """One session, its two partners, and everything that they said and got."""
 
-    def __init__(
-        self, policy: str = "default: deny", *, max_frame: int = 1 << 20, alias_token: str = ALIAS_TOKEN
-    ) -> None:
+    def __init__(self, policy: str = "default: deny", *, max_frame: int = 1 << 20) -> None:
         self.clock = ManualClock()
         self.audit = ListedAudit()
         self.ledger = MemoryLedger(self.clock)
@@ -152,8 +150,7 @@ class Playbook:
             compiled,
             self.clock,
             lambda level, line: self.log.append((level, line)),
-            token=TOKEN,
-            alias_token=alias_token,
+            token=ALIAS_TOKEN + TOKEN,
             max_frame=max_frame,
         )
         self.for_server: list[bytes] = []

@@ -214,13 +214,3 @@ def test_a_name_that_stands_for_a_hidden_tool_says_nothing_of_the_gates_own_requ
     assert ALIAS_TOKEN in request["params"]["name"]
     assert TOKEN not in request["params"]["name"]
     assert ALIAS_TOKEN not in question["id"]
-
-
-def test_a_session_makes_up_its_own_names() -> None:
-    names = set()
-    for _ in range(2):
-        stage = Playbook(HIDE, alias_token="").handshake()
-        (request,) = stage.agent_says(call("secret", {}, 1)).taken_by_server()
-        names.add(request["params"]["name"])
-        assert TOKEN not in request["params"]["name"]
-    assert len(names) == 2

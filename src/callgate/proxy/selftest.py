@@ -50,7 +50,7 @@ def self_test(gate: Gate, policy: Policy, clock: Clock, canary: str) -> None:
         for fd in (agent_r, server_r):
             os.set_blocking(fd, False)
         session = Session(
-            gate, policy, clock, lambda _level, _line: None, token=os.urandom(8).hex(), max_frame=4096
+            gate, policy, clock, lambda _level, _line: None, token=os.urandom(16).hex(), max_frame=4096
         )
         relay = Relay(
             session,

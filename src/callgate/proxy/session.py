@@ -6,8 +6,6 @@ Nothing may be sent before `commit`: that is where the records are written (law 
 (`proxy.relay`) moves bytes and knows nothing of what they mean.
 """
 
-import os
-
 from callgate import denial_codes as code
 from callgate.clock import Clock
 from callgate.errors import AuditError
@@ -24,26 +22,19 @@ from callgate.wire.framing import Oversized
 
 
 class Session:
-    """`token` is unguessable text for the ids that the gate itself makes up, `alias_token` for the names (made up
-    here if not given); `max_frame` is the most bytes that a frame of the agent may have."""
+    """`token` is unguessable text, one half for the names that the gate itself makes up and one for its ids, so that
+    neither gives the other away; `max_frame` is the most bytes that a frame of the agent may have."""
 
     def __init__(
-        self,
-        gate: Gate,
-        policy: Policy,
-        clock: Clock,
-        log: Log,
-        *,
-        token: str,
-        max_frame: int,
-        alias_token: str = "",
+        self, gate: Gate, policy: Policy, clock: Clock, log: Log, *, token: str, max_frame: int
     ) -> None:
         self.gate = gate
-        self._state = state = SessionState(gate, policy, log, alias_token or os.urandom(8).hex())
+        half = len(token) // 2
+        self._state = state = SessionState(gate, policy, log, token[:half])
         self._agent = AgentSide(state, max_frame)
         self._server = ServerSide(state)
         self._fetch = SchemaFetch(
-            f"callgate-{token}", clock, state.to_server.append, self._server.page, self._release
+            f"callgate-{token[half:]}", clock, state.to_server.append, self._server.page, self._release
         )
         self._agent.fetch = self._server.fetch = self._fetch
         self.audit_failed = False
