@@ -94,7 +94,7 @@ def guard(pipes: KeeperPipes, load: PolicyLoad, options: RunOptions, log: Log) -
             "which was guessed from its command: name it with `--name`",
         )
     log("banner", _banner(options, document, caller, uses_store=uses_store))
-    session = Session(gate, policy, clock, log, token=os.urandom(8).hex(), max_frame=MAX_AGENT_FRAME)
+    session = Session(gate, policy, clock, log, token=os.urandom(16).hex(), max_frame=MAX_AGENT_FRAME)
 
     relay = Relay(
         session,

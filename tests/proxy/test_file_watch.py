@@ -7,7 +7,8 @@ import pytest
 
 from callgate.clock import ManualClock
 from callgate.filestate import look_at
-from callgate.proxy.watch import PATIENCE_SECONDS, RETRY_SECONDS, SETTLE_SECONDS, FileWatch
+from callgate.policyloader import SETTLE_SECONDS
+from callgate.proxy.watch import PATIENCE_SECONDS, RETRY_SECONDS, FileWatch
 
 
 @pytest.fixture
