@@ -43,7 +43,7 @@ SIZES: tuple[Attack, ...] = (
         "100,000 keys that are not ASCII",
         _MANY,
         lambda t: t.with_argument(_keys("\u00e4".encode())),
-        ((ID, "DEN011"),),
+        ((ID, "WIR016"),),
         heavy=True,
     ),
     Attack(
