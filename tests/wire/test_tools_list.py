@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from msgspec import Raw
 
-from callgate.wire.toolslist import read_tools_list, without
+from callgate.wire.toolslist import MAX_UNUSUAL_NAMES, read_tools_list, without
 
 TOOL = b'{"name": "echo", "inputSchema": {"type":"object","multipleOf":1.0}, "x-new": [1e2] }'
 SECRET = b'{"inputSchema":{},"name":"drop"}'
@@ -95,3 +95,17 @@ def test_the_cursor_and_the_output_schema_are_seen() -> None:
     assert listed is not None
     assert listed.next_cursor == "n"
     assert [tool.has_output_schema for tool in listed.tools] == [True, False]
+
+
+def test_names_that_take_long_to_tell_apart_are_looked_at_in_bounded_number() -> None:
+    asked: list[str] = []
+
+    def hides(name: str) -> bool:
+        asked.append(name)
+        return False
+
+    names = ["plain", *(f"\u00e9{number}" for number in range(MAX_UNUSUAL_NAMES + 500)), "last"]
+    listed = read_tools_list(page(*(json.dumps({"name": name}).encode() for name in names)))
+    assert listed is not None
+    kept = [tool["name"] for tool in json.loads(without(listed, hides))["tools"]]
+    assert kept == asked == [*names[: MAX_UNUSUAL_NAMES + 1], "last"]

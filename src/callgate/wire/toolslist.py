@@ -12,6 +12,9 @@ from msgspec import Raw, Struct
 
 from callgate.wire.compact import compact, escape_line_ends
 
+MAX_UNUSUAL_NAMES = 1_000
+"""Tools of one page whose names are not ASCII; further ones go when anything is hidden."""
+
 _encode = msgspec.json.Encoder().encode
 _object = msgspec.json.Decoder(dict[str, Raw]).decode
 _array = msgspec.json.Decoder(list[Raw]).decode
@@ -104,7 +107,18 @@ def without(
     `private` sets `cacheScope` to "private" and bounds `ttlMs` by `max_ttl_ms` (2026-07-28, caching: a list
     made for one caller must not be shared, and a change of policy must be seen).
     """
-    kept = [entry.raw for entry in listed.entries if entry is not None and not hides(entry.name)]
+    kept: list[Raw] = []
+    unusual = 0
+    for entry in listed.entries:
+        if entry is None:
+            continue
+        if not entry.name.isascii():
+            # Telling lookalikes of such names apart takes long: a hostile list could hold up the gate with them.
+            unusual += 1
+            if unusual > MAX_UNUSUAL_NAMES:
+                continue
+        if not hides(entry.name):
+            kept.append(entry.raw)
     members: dict[str, Any] = {**listed.members, "tools": kept}
     if private:
         members["cacheScope"] = "private"
