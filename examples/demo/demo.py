@@ -1,6 +1,7 @@
 """The main job in a few lines: the official SDK's client, a real file system server, and the gate between them."""
 
 import asyncio
+import json
 import os
 import sys
 import tempfile
@@ -77,10 +78,11 @@ async def main() -> int:
                     shown = "." if target == home.name else target
                     show(effect, f"{tool} {shown}", text.replace(str(home), "."))
         print(f"\n  in the folder now: {', '.join(sorted(path.name for path in home.iterdir()))}")
-        print("  every decision is on record:\n", flush=True)
-        verify = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "callgate", "audit", "verify", audit
-        )
+        print("  every decision is on record, and a record that was changed would be found:\n", flush=True)
+        # Whoever notes the last hash can prove the end of the file, too.
+        head = json.loads(Path(audit).read_text().splitlines()[-1])["hash"]
+        words = ["-m", "callgate", "audit", "verify", "audit.jsonl", "--head", head]
+        verify = await asyncio.create_subprocess_exec(sys.executable, *words, cwd=elsewhere)
         surprises += await verify.wait() != 0
     print(flush=True)
     return 1 if surprises else 0
