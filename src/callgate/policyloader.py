@@ -16,7 +16,7 @@ import sys
 import time
 from typing import TYPE_CHECKING, Any
 
-from callgate.errors import CallgateError, PolicyError
+from callgate.errors import PolicyError
 from callgate.filestate import look_at
 
 if TYPE_CHECKING:
@@ -33,7 +33,10 @@ SETTLE_SECONDS = 0.1
 
 _MEMORY_BYTES = 2 << 30
 _TRIES = 20
-_DOCUMENT, _FINDINGS, _ERROR = 1, 2, 3
+_RESULT = 3
+"""The only descriptor that the reader keeps, standard ones apart."""
+
+_DOCUMENT, _FINDINGS = b"d", b"f"
 
 
 class PolicyLoad:
@@ -52,7 +55,7 @@ class PolicyLoad:
         if self._pid == 0:
             try:
                 _be_nothing_but_a_reader(write)
-                _write_all(write, _read(path))
+                _write_all(_read(path))
             finally:
                 os._exit(0)
         os.close(write)
@@ -76,7 +79,7 @@ class PolicyLoad:
     def result(self) -> "Document":
         """Wait for the rest and return the policy.
 
-        Raises PolicyError with every finding if the file is not valid, CallgateError if it could not be read.
+        Raises PolicyError with every finding if the file is not valid or could not be read.
         """
         poll = select.poll()
         poll.register(self.fd, select.POLLIN)
@@ -94,8 +97,8 @@ class PolicyLoad:
 def settled(load: PolicyLoad) -> "tuple[PolicyLoad, Document]":
     """Wait for a policy that nobody is writing to: a prefix of a policy may be valid without its last deny rules.
 
-    Returns the reading that holds, and its policy. Raises as `PolicyLoad.result` does, and CallgateError (POL091)
-    if the file never comes to rest.
+    Returns the reading that holds, and its policy. Raises PolicyError as `PolicyLoad.result` does, and (POL091) if
+    the file never comes to rest.
     """
     for _ in range(_TRIES):
         document = load.result()
@@ -105,7 +108,7 @@ def settled(load: PolicyLoad) -> "tuple[PolicyLoad, Document]":
         if load.is_current():
             return load, document
         load = PolicyLoad(load.path)
-    raise CallgateError(
+    raise _unusable(
         "POL091", f"the policy `{load.path}` keeps changing", "start again when nothing writes to it"
     )
 
@@ -115,14 +118,21 @@ def _be_nothing_but_a_reader(write: int) -> None:
     signal.set_wakeup_fd(-1)
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT, signal.SIGXCPU):
         signal.signal(number, signal.SIG_DFL)
-    resource.setrlimit(resource.RLIMIT_CPU, (CPU_SECONDS, CPU_SECONDS))
+    _bound(resource.RLIMIT_CPU, CPU_SECONDS)
     if sys.platform == "linux":
-        resource.setrlimit(resource.RLIMIT_AS, (_MEMORY_BYTES, _MEMORY_BYTES))
-    os.dup2(write, 3)
+        _bound(resource.RLIMIT_AS, _MEMORY_BYTES)
+    os.dup2(write, _RESULT)
     null = os.open(os.devnull, os.O_RDWR)
     for fd in (0, 1):
         os.dup2(null, fd)
-    os.closerange(4, os.sysconf("SC_OPEN_MAX") if sys.platform != "linux" else 65536)
+    os.closerange(_RESULT + 1, os.sysconf("SC_OPEN_MAX") if sys.platform != "linux" else 65536)
+
+
+def _bound(kind: int, most: int) -> None:
+    """Lower a limit of this process to `most`, unless it is lower already: no process may raise it."""
+    hard = resource.getrlimit(kind)[1]
+    limit = most if hard == resource.RLIM_INFINITY else min(most, hard)
+    resource.setrlimit(kind, (limit, limit))
 
 
 def _read(path: str) -> bytes:
@@ -130,17 +140,15 @@ def _read(path: str) -> bytes:
     from callgate.policyfile import read_policy_file
 
     try:
-        return bytes([_DOCUMENT]) + _encode(load_policy(read_policy_file(path), path))
+        return _DOCUMENT + _encode(load_policy(read_policy_file(path), path))
     except PolicyError as error:
-        return bytes([_FINDINGS]) + _encode(error.diagnostics)
-    except CallgateError as error:
-        return bytes([_ERROR]) + _encode([error.code, error.message, error.help, error.exit_status])
+        return _FINDINGS + _encode(error.diagnostics)
 
 
-def _write_all(_fd: int, data: bytes) -> None:
+def _write_all(data: bytes) -> None:
     view = memoryview(data)
     while view:
-        view = view[os.write(3, view) :]
+        view = view[os.write(_RESULT, view) :]
 
 
 def _encode(value: Any) -> bytes:
@@ -158,19 +166,20 @@ def _decode(data: bytes, path: str) -> "Document":
     from callgate.diagnostics import Diagnostic
     from callgate.policy.model import Document
 
-    died = CallgateError("POL090", f"the policy `{path}` could not be read: its reader died")
-    if not data:
-        raise died
-    kind, data = data[0], data[1:]
+    kind, content = data[:1], data[1:]
     try:
         if kind == _DOCUMENT:
             # Numbers with a fraction are Decimals on both sides, digit for digit.
-            return Decoder(Document, float_hook=Decimal).decode(data)
+            return Decoder(Document, float_hook=Decimal).decode(content)
         if kind == _FINDINGS:
-            raise PolicyError(Decoder(tuple[Diagnostic, ...]).decode(data))
-        code, message, help_text, exit_status = Decoder(tuple[str, str, str | None, int]).decode(data)
+            raise PolicyError(Decoder(tuple[Diagnostic, ...]).decode(content))
     except MsgspecError:
-        raise died from None
-    error = CallgateError(code, message, help_text)
-    error.exit_status = exit_status
-    raise error
+        # It died in the middle of a word.
+        pass
+    raise _unusable("POL090", f"the policy `{path}` could not be read: its reader died")
+
+
+def _unusable(code: str, message: str, help: str | None = None) -> PolicyError:
+    from callgate.diagnostics import Diagnostic
+
+    return PolicyError([Diagnostic("error", code, message, help=help)])

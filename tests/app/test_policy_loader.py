@@ -9,6 +9,7 @@ import pytest
 
 import callgate.policy.load
 import callgate.policyloader
+from callgate.diagnostics import Diagnostic
 from callgate.errors import CallgateError, PolicyError
 from callgate.policy.load import load_policy
 from callgate.policyloader import PolicyLoad, settled
@@ -65,7 +66,12 @@ def test_a_reader_that_dies_is_an_error_and_no_policy(
     monkeypatch.setattr(callgate.policy.load, "load_policy", lambda *_: os.abort())
     with pytest.raises(CallgateError) as error:
         PolicyLoad(str(file)).result()
-    assert error.value.code == "POL090"
+    assert (error.value.code, error.value.exit_status) == ("POL090", 3)
+
+
+def tell(text: str) -> None:
+    """Send `text` home as a finding."""
+    raise PolicyError([Diagnostic("error", "POL010", text)])
 
 
 def test_the_reader_holds_no_descriptor_of_the_gate_open(
@@ -79,7 +85,7 @@ def test_the_reader_holds_no_descriptor_of_the_gate_open(
     monkeypatch.setattr(
         callgate.policy.load,
         "load_policy",
-        lambda *_: (_ for _ in ()).throw(PolicyErrorWith(sorted(map(int, os.listdir("/proc/self/fd"))))),
+        lambda *_: tell(" ".join(os.listdir("/proc/self/fd"))),
     )
     with pytest.raises(CallgateError) as error:
         PolicyLoad(str(file)).result()
@@ -88,13 +94,6 @@ def test_the_reader_holds_no_descriptor_of_the_gate_open(
     assert wait_w not in opened
     for fd in (reader, writer, wait_r, wait_w):
         os.close(fd)
-
-
-class PolicyErrorWith(CallgateError):
-    """Carries descriptors home in its message."""
-
-    def __init__(self, fds: list[int]) -> None:
-        super().__init__("POL010", " ".join(map(str, fds)))
 
 
 def test_a_policy_that_was_written_to_while_it_was_read_is_read_again(tmp_path: Path) -> None:
@@ -116,7 +115,7 @@ def test_a_policy_that_never_rests_is_an_error(tmp_path: Path, monkeypatch: pyte
     monkeypatch.setattr(callgate.policyloader, "_TRIES", 2)
     with pytest.raises(CallgateError) as error:
         settled(PolicyLoad(str(file)))
-    assert error.value.code == "POL091"
+    assert (error.value.code, error.value.exit_status) == ("POL091", 3)
 
 
 def test_a_reader_that_hangs_is_killed_and_counts_as_dead(
@@ -128,4 +127,4 @@ def test_a_reader_that_hangs_is_killed_and_counts_as_dead(
     monkeypatch.setattr(callgate.policyloader, "WALL_SECONDS", 0.0)
     with pytest.raises(CallgateError) as error:
         PolicyLoad(str(file)).result()
-    assert error.value.code == "POL090"
+    assert (error.value.code, error.value.exit_status) == ("POL090", 3)

@@ -81,3 +81,17 @@ def test_modules_in_the_working_directory_are_not_the_gates(tmp_path: Path) -> N
     )
     assert b"denied by policy" in ended.stdout
     assert not trace.exists()
+
+
+@pytest.mark.parametrize("limits", ["-t 10", "-v 1500000", "-t 10 -v 1500000"])
+def test_limits_that_are_lower_than_the_gates_own_do_not_keep_it_from_starting(
+    tmp_path: Path, limits: str
+) -> None:
+    policy = tmp_path / "p.yaml"
+    policy.write_text(POLICY)
+    command = f'ulimit {limits}; exec "$0" -m callgate run -c {policy} -- "$0" {SERVER} {tmp_path / "ran"}'
+    ended = subprocess.run(
+        ["bash", "-c", command, sys.executable], input=frames(), capture_output=True, timeout=60
+    )
+    assert ended.returncode == 0, ended.stderr
+    assert b"Never" in ended.stdout
