@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 from audit_samples import decision, open_audit, outcome, read_back
+from tests.support.small_disk import small_disk
 
 import callgate
 from callgate.audit.jsonl import JsonlAudit
@@ -142,25 +143,16 @@ def test_a_batch_that_fits_only_in_part_is_not_written_at_all(tmp_path: Path) ->
 
 
 @pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path]:
-    disk = tmp_path / "disk"
-    disk.mkdir()
-    mounting = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=64k", "none", str(disk)], capture_output=True
-    )
-    if mounting.returncode != 0:
-        pytest.fail("this test mounts a small file system: run it as root, where mounting is permitted")
-    try:
-        yield disk
-    finally:
-        subprocess.run(["umount", str(disk)], check=True)
+def disk(tmp_path: Path) -> Iterator[Path]:
+    with small_disk(tmp_path / "disk", "64k") as folder:
+        yield folder
 
 
 @pytest.mark.parametrize("sync", ["full", "none"])
-def test_a_full_disk_is_an_error_until_there_is_room_again(small_disk: Path, sync: str) -> None:
-    path = small_disk / "a.jsonl"
+def test_a_full_disk_is_an_error_until_there_is_room_again(disk: Path, sync: str) -> None:
+    path = disk / "a.jsonl"
     audit = JsonlAudit(str(path), sync="full" if sync == "full" else "none", clock=ManualClock())
-    (small_disk / "filler").write_bytes(b"x" * 40_000)
+    (disk / "filler").write_bytes(b"x" * 40_000)
     written = 0
     while True:
         before = path.read_bytes()
@@ -172,7 +164,7 @@ def test_a_full_disk_is_an_error_until_there_is_room_again(small_disk: Path, syn
     assert path.read_bytes() == before
     with pytest.raises(AuditError, match="no space left"):
         audit.append([decision("still full"), outcome("still full")])
-    (small_disk / "filler").unlink()
+    (disk / "filler").unlink()
     audit.append([decision("room again")])
     report = read_back(path)
     assert (report.intact, report.decisions, report.repairs) == (True, written + 1, 0)

@@ -10,22 +10,17 @@ from pathlib import Path
 
 import pytest
 from tests.support.gate_process import GateProcess, denial
+from tests.support.small_disk import small_disk
 
 RECORDING = [sys.executable, str(Path(__file__).resolve().parent.parent / "support/recording_server.py")]
 POLICY = "default: deny\ntools:\n  echo: {rules: [{rate_limit: 60/hour}]}\n"
 
 
 @pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path]:
+def disk(tmp_path: Path) -> Iterator[Path]:
     """A file system of 64 kB."""
-    assert os.geteuid() == 0, "this test mounts a tmpfs: run it as root, as in a container"
-    folder = tmp_path / "small"
-    folder.mkdir()
-    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", str(folder)], check=True)
-    try:
+    with small_disk(tmp_path / "small", "64k") as folder:
         yield folder
-    finally:
-        subprocess.run(["umount", "--lazy", str(folder)], check=True)
 
 
 def gate(folder: Path, audit: Path, *options: str) -> GateProcess:
@@ -63,12 +58,12 @@ def wake_ups(gate: GateProcess) -> int:
     return int(status.split("\nvoluntary_ctxt_switches:")[1].split()[0])
 
 
-def test_a_full_disk_denies_every_call_until_there_is_room_again(tmp_path: Path, small_disk: Path) -> None:
-    audit = small_disk / "audit.jsonl"
+def test_a_full_disk_denies_every_call_until_there_is_room_again(tmp_path: Path, disk: Path) -> None:
+    audit = disk / "audit.jsonl"
     with gate(tmp_path, audit) as agent:
         agent.initialize()
         assert agent.call("echo", request_id=1)["result"]["content"]
-        filler = fill(small_disk)
+        filler = fill(disk)
         # The rest of the last block holds a few records more.
         allowed = 1
         while "isError" not in (answer := agent.call("echo", request_id=f"a{allowed}"))["result"]:

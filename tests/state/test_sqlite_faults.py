@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from state_stores import MINUTE, admitted, charge, limit, refused
+from tests.support.small_disk import small_disk
 
 from callgate.clock import ManualClock
 from callgate.errors import StateError
@@ -109,13 +110,7 @@ def test_a_full_store_denies_and_recovers(path: Path) -> None:
 
 
 def test_a_full_disk_denies_and_recovers(tmp_path: Path) -> None:
-    small = tmp_path / "small"
-    small.mkdir(0o700)
-    if subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=200k,mode=0700", "none", small], check=False
-    ).returncode:
-        pytest.fail("this test mounts a small file system: run it as root, where mounting is permitted")
-    try:
+    with small_disk(tmp_path / "small", "200k") as small:
         ledger = reopened(small / "state.db")
         admitted(ledger, charge(CALLS))
         (small / "ballast").write_bytes(b"x" * (200 * 1024 - _size_of(small)))
@@ -133,8 +128,6 @@ def test_a_full_disk_denies_and_recovers(tmp_path: Path) -> None:
         admitted(ledger, charge(CALLS))
         assert spent(ledger) == done + 1
         ledger.close()
-    finally:
-        subprocess.run(["umount", "-l", small], check=True)
 
 
 def _size_of(directory: Path) -> int:
@@ -143,13 +136,7 @@ def _size_of(directory: Path) -> int:
 
 
 def test_a_read_only_file_system_denies_and_recovers(tmp_path: Path) -> None:
-    small = tmp_path / "small"
-    small.mkdir(0o700)
-    if subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=2m,mode=0700", "none", small], check=False
-    ).returncode:
-        pytest.fail("this test mounts a small file system: run it as root, where mounting is permitted")
-    try:
+    with small_disk(tmp_path / "small", "2m") as small:
         ledger = reopened(small / "state.db")
         admitted(ledger, charge(CALLS))
         ledger.close()
@@ -159,8 +146,6 @@ def test_a_read_only_file_system_denies_and_recovers(tmp_path: Path) -> None:
         admitted(ledger, charge(CALLS))
         assert spent(ledger) == 2
         ledger.close()
-    finally:
-        subprocess.run(["umount", "-l", small], check=True)
 
 
 def test_a_deleted_store_is_noticed_and_not_replaced_by_an_empty_one(
