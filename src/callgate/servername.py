@@ -20,12 +20,16 @@ _RUNNERS = frozenset(
         "node",
         "ruby",
         "sh",
+        "bash",
     )
 )
 """Programs that start what their arguments name."""
 
 _WRAPPERS = {"env": 0, "timeout": 1, "nice": 0, "nohup": 0, "sudo": 0, "exec": 0, "time": 0}
 """Programs that start another one, with how many words of their own before it."""
+
+_CODE = frozenset(("-c", "-e", "--eval", "-lc"))
+"""Options whose value is a program's text, which names nothing."""
 
 _VERBS = frozenset(("run", "exec", "x", "dlx", "tool"))
 _NOT_TELLING = frozenset(("index", "main", "__main__", "server", "cli", "app", "start", "mcp"))
@@ -59,7 +63,11 @@ def server_name(command: Sequence[str]) -> str:
         words = _without_options(words)[own:]
         while len(words) > 1 and "=" in words[0]:
             words.pop(0)
-    if len(words) > 1 and os.path.basename(words[0]).rstrip("0123456789.") in _RUNNERS:
+    if (
+        len(words) > 1
+        and os.path.basename(words[0]).rstrip("0123456789.") in _RUNNERS
+        and words[1] not in _CODE
+    ):
         words = _without_options(words[1:]) or words
         while len(words) > 1 and words[0] in _VERBS:
             words = _without_options(words[1:])

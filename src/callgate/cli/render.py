@@ -4,12 +4,10 @@ The findings speak of a file that somebody else may have written: everything fro
 """
 
 from collections.abc import Sequence
-from typing import Any, Literal
+from typing import Any
 
 from callgate.cli.console import escape, paint
 from callgate.diagnostics import Diagnostic, Source
-
-Format = Literal["human", "plain", "json"]
 
 SCHEMA = "callgate/diagnostics@1"
 

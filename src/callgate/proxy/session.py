@@ -1,6 +1,7 @@
 """One agent connection to one server as a state machine without I/O: frames in, frames out.
 
-    session.agent_line(b'…')   session.server_line(b'…')   session.commit()   → session.take()
+    session.agent_line(b'…')     session.server_line(b'…')     session.commit()
+    session.take_for_server()    session.take_for_agent()
 
 Nothing may be sent before `commit`: that is where the records are written (law 6). The shell around it
 (`proxy.relay`) moves bytes and knows nothing of what they mean.
@@ -23,7 +24,8 @@ from callgate.wire.framing import Oversized
 
 class Session:
     """`token` is unguessable text, one half for the names that the gate itself makes up and one for its ids, so that
-    neither gives the other away; `max_frame` is the most bytes that a frame of the agent may have."""
+    neither gives the other away; `max_frame` is the most bytes that a frame of the agent may have.
+    """
 
     def __init__(
         self, gate: Gate, policy: Policy, clock: Clock, log: Log, *, token: str, max_frame: int

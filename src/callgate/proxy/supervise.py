@@ -17,10 +17,11 @@ from callgate.transports.server_process import PASSED_SIGNALS, ServerProcess
 LEAVE_SECONDS = 1.0
 """How long the server may go on after the end of its input before it is told to end."""
 
-_BUSY_TURNS = 50
-
 FLUSH_SECONDS = 2.0
 """How long the agent may take to read the last answers."""
+
+_BUSY_TURNS = 50
+"""Turns without a quiet moment after which what could wait for one is done all the same."""
 
 
 class Supervisor:
