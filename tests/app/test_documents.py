@@ -32,6 +32,8 @@ def test_the_map_names_only_what_exists_and_every_folder_of_the_package() -> Non
     package = ROOT / "src/callgate"
     named = set(re.findall(r"^  (\w+)/", block, re.M))
     assert named == {path.name for path in package.iterdir() if (path / "__init__.py").exists()}
+    modules = {path.name for path in package.glob("*.py") if not path.name.startswith("__")}
+    assert modules <= set(re.findall(r"\b(\w+\.py)\b", block))
     for file in re.findall(r"(\w+\.py)\b", block):
         assert list(package.rglob(file)), file
 
