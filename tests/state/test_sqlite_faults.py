@@ -261,7 +261,9 @@ def test_a_file_of_another_kind_is_refused(tmp_path: Path) -> None:
     text, foreign, newer = tmp_path / "text", tmp_path / "foreign", tmp_path / "newer"
     text.write_text("not a database, but long enough to look at " * 20)
     edit(foreign, "CREATE TABLE notes (text)")
-    reopened(newer).open()
+    made = reopened(newer)
+    made.open()
+    made.close()
     edit(newer, "PRAGMA user_version=2")
     for path, code in ((text, "STA005"), (foreign, "STA005"), (newer, "STA006")):
         path.chmod(0o600)
