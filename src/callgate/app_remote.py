@@ -1,0 +1,1 @@
+"""Puts the parts of `callgate run --upstream` together."""

@@ -1,0 +1,1 @@
+"""The gate over HTTP: agents on one listener, many servers behind it."""

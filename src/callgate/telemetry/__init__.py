@@ -1,0 +1,1 @@
+"""What operators see: metrics, traces, health. Observes; never decides and never delays."""
