@@ -32,7 +32,8 @@ class Request(Struct, frozen=True, gc=False):
 
     `arguments` is the decoded JSON object, numbers exact (int, Decimal, or a float whose repr is exactly what
     the caller wrote). `schema` is the tool's own input schema (`policy.toolschema.ToolSchema`), None if unknown.
-    `grant` is the identity if it was proven (by a token, say), None if it is only assumed, as on stdio.
+    `grant` is the identity if it was proven (by a token, say), None if it is only assumed, as on stdio. `claims` is
+    what the caller's credential says (JSON values); None where there is none.
     """
 
     tool: str
@@ -42,6 +43,7 @@ class Request(Struct, frozen=True, gc=False):
     server: str = "server"
     schema: Any = None
     grant: str | None = None
+    claims: dict[str, Any] | None = None
 
 
 class SlidingWindow(Struct, frozen=True, tag="sliding"):

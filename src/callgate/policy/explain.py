@@ -244,4 +244,4 @@ def _describe_one(condition: Condition, holds: bool | None, request: Request) ->
 
 
 def _short_path(path: Path) -> str:
-    return quote(show_path(path[1:] if len(path) > 1 else path))[1:-1]
+    return quote(show_path(path[1:] if path[0] == "args" and len(path) > 1 else path))[1:-1]

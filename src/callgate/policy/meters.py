@@ -19,7 +19,7 @@ from callgate.policy.model import Condition, Count, Path, RateLimit, Rule, State
 from callgate.policy.name_patterns import is_pattern
 from callgate.policy.numbers import canonical, exact
 from callgate.policy.numbers import cost as usable_cost
-from callgate.policy.paths import compile_path, show_path
+from callgate.policy.paths import compile_path, looks_beyond_caller, show_path
 
 Spent = RateLimit | Count
 
@@ -37,7 +37,7 @@ class Meter:
         self.cost_path = spent.cost if isinstance(spent, RateLimit) else spent.increment_from
         self.cost = None if self.cost_path is None else compile_path(self.cost_path)
         self.amount: Amount = spent.amount if isinstance(spent, RateLimit) else spent.increment
-        self.is_fixed = self.cost is None and all(path[0] != "args" for path in self.per)
+        self.is_fixed = self.cost is None and not any(map(looks_beyond_caller, self.per))
 
     def charge(self, request: Request) -> Charge | str:
         """Return what the call spends, or "cost" or "per" for what makes that impossible to say."""

@@ -18,7 +18,8 @@ OPERATORS: tuple[Operator, ...] = (
 )  # fmt: skip
 
 Path = tuple[str, ...]
-"""`args.a.b` is ("args", "a", "b"); one-word paths are ("tool",), ("server",), ("session",), ("identity",)."""
+"""`args.a.b` is ("args", "a", "b"), `identity.a` ("identity", "a"); one-word paths are ("tool",), ("server",),
+("session",), ("identity",)."""
 
 
 class Condition(Struct, frozen=True):

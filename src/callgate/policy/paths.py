@@ -25,10 +25,12 @@ Getter = Callable[[Request], Any]
 def compile_path(path: Path) -> Getter:
     """Return the function that finds the value at `path`, or `ABSENT`.
 
-    Only objects are entered: `args.a.b` finds nothing if `a` is a list. A path with an unknown first word
-    finds nothing, ever.
+    Only objects are entered: `args.a.b` finds nothing if `a` is a list. `identity.a` is a claim of the caller's
+    credential. A path with an unknown first word finds nothing, ever.
     """
     root, *keys = path
+    if root == "identity" and keys:
+        return _claim(tuple(keys))
     if root != "args":
         return _root(root) if not keys else _nowhere
     if not keys:
@@ -56,15 +58,40 @@ def _nowhere(request: Request) -> Any:  # noqa: ARG001
 
 
 def _nested(keys: tuple[str, ...]) -> Getter:
+    return lambda request: _descend(request.arguments, keys)
+
+
+def _claim(keys: tuple[str, ...]) -> Getter:
+    name = ".".join(keys)
+
     def get(request: Request) -> Any:
-        value: Any = request.arguments
-        for key in keys:
-            if type(value) is not dict:
-                return ABSENT
-            value = value.get(key, ABSENT)
-        return value
+        claims = request.claims
+        if claims is None:
+            return ABSENT
+        found = _descend(claims, keys)
+        if len(keys) == 1 or name not in claims:
+            return found
+        # Names of claims may hold dots (`https://example.com/team`). Where both readings find something, neither is
+        # taken.
+        return claims[name] if found is ABSENT else ABSENT
 
     return get
+
+
+def _descend(value: Any, keys: tuple[str, ...]) -> Any:
+    for key in keys:
+        if type(value) is not dict:
+            return ABSENT
+        value = value.get(key, ABSENT)
+    return value
+
+
+def looks_beyond_caller(path: Path) -> bool:
+    """Whether calls of one tool by one caller may differ in what stands at `path`.
+
+    The claims of one identity change with its credential.
+    """
+    return path[0] == "args" or (path[0] == "identity" and len(path) > 1)
 
 
 def show_path(path: Path) -> str:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from callgate.decision import Request
 from callgate.policy.model import Condition
 from callgate.policy.operators import compile_operator
-from callgate.policy.paths import ABSENT, compile_path
+from callgate.policy.paths import ABSENT, compile_path, looks_beyond_caller
 
 Predicate = Callable[[Request], bool | None]
 
@@ -69,4 +69,4 @@ def always_unknown(request: Request) -> None:  # noqa: ARG001
 
 def is_fixed(condition: Condition) -> bool:
     """Whether the condition's outcome is the same for all calls of one tool by one caller."""
-    return condition.path[0] != "args"
+    return not looks_beyond_caller(condition.path)

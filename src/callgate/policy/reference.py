@@ -43,16 +43,20 @@ tools:
 """
 
 _PATHS = """\
-A path is `args.` and the name of an argument (`args.a.b` goes into objects), or one of these four:
+A path is `args.` and the name of an argument (`args.a.b` goes into objects), or one of these:
 
 | path | what it is |
 |---|---|
 | `identity` | who calls. Over stdio nobody proves it: it is `local:USER`, the user that the gate runs as |
+| `identity.NAME` | the claim NAME of the caller's credential (`identity.a.b` goes into objects): what the token or the key file says. Over stdio there is none |
 | `session` | the agent's session: the name given with `--session`, else a new one that ends with the process |
 | `server` | the server's name: given with `--name`, else from its command (`npx -y @x/server-git@1.2`: `server-git`) |
 | `tool` | the tool's name, as it is called |
 
-`callgate policy explain` takes the first three as options.
+`callgate policy explain` takes all but the last as options.
+
+A claim that the credential does not hold is as an argument that the call does not hold: the condition cannot be
+evaluated, and counts as strictly as it can. The claims are those of the credential that came with the call.
 
 An argument whose name differs from the one in a path only in case or in look (`Amount` for `amount`) is refused.
 """

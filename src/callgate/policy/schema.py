@@ -16,6 +16,7 @@ from callgate.policy.values import plain
 from callgate.policy.yaml_tree import parse
 
 _ARGUMENT_PATH = "^args(\\.[^.]+)+$"
+_CLAIM_PATH = "^identity(\\.[^.]+)+$"
 _SCALAR = {"type": ["string", "number", "boolean", "null"]}
 
 _OPERAND_SHAPES: dict[str, dict[str, Any]] = {
@@ -152,10 +153,11 @@ def _window() -> dict[str, Any]:
 
 def _path() -> dict[str, Any]:
     return {
-        "description": "What is looked at: an argument, or one of four words.",
-        "examples": ["args.amount", "tool"],
+        "description": "What is looked at: an argument, a claim of the caller's credential, or one of four words.",
+        "examples": ["args.amount", "identity.team", "tool"],
         "anyOf": [
             {"type": "string", "pattern": _ARGUMENT_PATH},
+            {"type": "string", "pattern": _CLAIM_PATH},
             {"enum": ["identity", "session", "server", "tool"]},
         ],
     }

@@ -194,12 +194,13 @@ _ROOTS = ("identity", "session", "server", "tool")
 def path(
     node: Node, what: str, findings: Findings, *, args_only: bool = False, also: str = ""
 ) -> Path | None:
-    """Return a path such as `args.amount` or `tool`; `also` is one more start that the help names."""
+    """Return a path such as `args.amount`, `tool` or `identity.team`; `also` is one more start that the help names."""
     text = string(node, what, findings)
     if text is None:
         return None
     parts = tuple(text.split("."))
-    if parts[0] == "args" and len(parts) > 1 and all(parts) and text.isprintable():
+    roots = ("args",) if args_only else ("args", "identity")
+    if parts[0] in roots and len(parts) > 1 and all(parts) and text.isprintable():
         return parts
     if not args_only and len(parts) == 1 and text in _ROOTS:
         return parts
@@ -212,12 +213,16 @@ def path(
 def _path_help(text: str, parts: Path, args_only: bool, also: str) -> str:
     if parts[0] == "args":
         return "write `args.` and the argument's name; a part must not be empty"
+    if parts[0] == "identity" and not args_only:
+        return "write `identity`, or `identity.` and a claim's name; a part must not be empty"
     if parts[0] in _ROOTS and not args_only and len(parts) > 1:
         return f"{quote(parts[0])} has no parts"
     roots = ("args",) if args_only else ("args", *_ROOTS)
     near = closest(parts[0], roots)
     if near is not None and text not in _ROOTS:
-        return f"did you mean {quote('.'.join((near, *parts[1:])) if near == 'args' else near)}?"
+        return (
+            f"did you mean {quote('.'.join((near, *parts[1:])) if near in ('args', 'identity') else near)}?"
+        )
     if args_only:
         return f"the path must start with `args.`{f' or {quote(also)}' if also else ''}"
     return f"write {quote('args.' + text, 60)} for an argument; other paths are {one_of(_ROOTS)}"
