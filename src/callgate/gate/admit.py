@@ -18,7 +18,7 @@ from callgate.clock import Clock
 from callgate.decision import Decision, Effect, Request
 from callgate.errors import AuditError, StateError
 from callgate.gate.denial import Denial, limit_denial, reason_denial
-from callgate.state.ledger import Ledger, Refused
+from callgate.state.ledger import Ledger, Refused, Reserved
 
 _ALLOW = Effect.ALLOW
 _encode = Encoder(decimal_format="number").encode
@@ -44,14 +44,38 @@ class Audit(Protocol):
 
 
 class Caller:
-    """Who calls which server: fixed for one agent connection."""
+    """Who calls which server: fixed for one agent connection or one HTTP request.
 
-    __slots__ = ("identity", "server", "session")
+    `proven`: somebody authenticated the identity; then `claims` is what the credential says.
+    """
 
-    def __init__(self, session: str, identity: str, server: str) -> None:
+    __slots__ = ("claims", "identity", "proven", "server", "session")
+
+    def __init__(
+        self,
+        session: str,
+        identity: str,
+        server: str,
+        *,
+        proven: bool = False,
+        claims: dict[str, Any] | None = None,
+    ) -> None:
         self.session = session
         self.identity = identity
         self.server = server
+        self.proven = proven
+        self.claims = claims
+
+
+class Call(Struct, gc=False):
+    """One tools/call of many callers' (`Gate.admit_all`). `arguments` and `schema` as in `decision.Request`."""
+
+    policy: DecidesCalls
+    caller: Caller
+    tool: str
+    arguments: dict[str, Any]
+    request_id: str | int
+    schema: Any = None
 
 
 class Admission(Struct, gc=False):
@@ -120,27 +144,63 @@ class Gate:
 
         `arguments` and `schema` as in `decision.Request`. Never raises.
         """
-        self._count += 1
         caller = self.caller
-        policy = self.policy
-        decision = policy.decide(
-            Request(tool, arguments, caller.session, caller.identity, caller.server, schema)
+        admission, decision = self._decide(
+            self.policy, Request(tool, arguments, caller.session, caller.identity, caller.server, schema)
         )
+        if admission.denial is None and (decision.charges or decision.guards):
+            self._reserve(admission, decision)
+        if self._audit is not None:
+            self._record(admission, decision, request_id, arguments, caller, self.policy.revision)
+        return admission
+
+    def admit_all(self, calls: Sequence[Call]) -> list[Admission]:
+        """Judge several calls as `admit` does, each by its own policy and for its own caller.
+
+        What they charge goes to the store together, in their order. Never raises.
+        """
+        judged = [self._decide(call.policy, _request(call)) for call in calls]
+        charged = [
+            (admission, decision)
+            for admission, decision in judged
+            if admission.denial is None and (decision.charges or decision.guards)
+        ]
+        if charged:
+            outcomes = self.ledger.reserve_many([(d.charges, d.guards) for _, d in charged])
+            for (admission, _), outcome in zip(charged, outcomes, strict=True):
+                self._reserved(admission, outcome)
+        if self._audit is not None:
+            for call, (admission, decision) in zip(calls, judged, strict=True):
+                self._record(
+                    admission, decision, call.request_id, call.arguments, call.caller, call.policy.revision
+                )
+        return [admission for admission, _ in judged]
+
+    def _decide(self, policy: DecidesCalls, request: Request) -> tuple[Admission, Decision]:
+        self._count += 1
+        decision = policy.decide(request)
         admission = Admission(
-            f"{self._id_prefix}{self._count:x}", tool, self.now_ns, self._turn, decision.hidden
+            f"{self._id_prefix}{self._count:x}", request.tool, self.now_ns, self._turn, decision.hidden
         )
         if decision.effect is not _ALLOW:
             admission.denial = reason_denial(decision.reasons)
-        elif decision.charges or decision.guards:
-            self._reserve(admission, decision)
-        if self._audit is not None:
-            charged = len(decision.charges) if admission.reservation is not None else None
-            self._fresh.append(self._decided(admission, request_id, arguments, charged))
-            if admission.denial is None:
-                self.must_commit = True
-            else:
-                self._fresh.append(self._outcome(admission, "denied"))
-        return admission
+        return admission, decision
+
+    def _record(
+        self,
+        admission: Admission,
+        decision: Decision,
+        request_id: str | int,
+        arguments: dict[str, Any],
+        caller: Caller,
+        revision: str,
+    ) -> None:
+        charged = len(decision.charges) if admission.reservation is not None else None
+        self._fresh.append(self._decided(admission, request_id, arguments, charged, caller, revision))
+        if admission.denial is None:
+            self.must_commit = True
+        else:
+            self._fresh.append(self._outcome(admission, "denied"))
 
     def refuse(self, admission: Admission, denial: Denial) -> None:
         """Take back an admission that was never forwarded and could not be recorded (after `commit` raised)."""
@@ -174,10 +234,18 @@ class Gate:
             queue = self._fresh if admission.turn == self._turn else self._kept
             queue.append(self._outcome(admission, status, rpc_code=rpc_code, size=size, task=task))
 
-    def event(self, event: Event, event_code: str | None, text: str) -> None:
-        """Queue a record of something that is not a call."""
+    def event(
+        self,
+        event: Event,
+        event_code: str | None,
+        text: str,
+        *,
+        caller: Caller | None = None,
+        revision: str | None = None,
+    ) -> None:
+        """Queue a record of something that is not a call; `caller` and `revision` where they are not the gate's."""
         if self._audit is not None:
-            self._fresh.append(self._event(event, event_code, text))
+            self._fresh.append(self._event(event, event_code, text, caller, revision))
 
     def commit(self) -> None:
         """Write every queued record. Raises AuditError: then nothing admitted since the last commit may go on.
@@ -207,15 +275,23 @@ class Gate:
         try:
             outcome = self.ledger.reserve(decision.charges, decision.guards)
         except StateError as error:
-            self.event("store_failed", error.code, error.message)
-            admission.denial = Denial(
-                code.STORE_UNAVAILABLE, None, f"the limit store cannot answer: {error.message}"
-            )
+            self._store_failed(admission, error)
             return
-        if type(outcome) is Refused:
+        self._reserved(admission, outcome)
+
+    def _reserved(self, admission: Admission, outcome: Reserved | Refused | StateError) -> None:
+        if type(outcome) is Reserved:
+            admission.reservation = outcome.id
+        elif type(outcome) is Refused:
             admission.denial = limit_denial(outcome, admission.tool)
         else:
-            admission.reservation = outcome.id  # type: ignore[union-attr]
+            self._store_failed(admission, outcome)  # type: ignore[arg-type]
+
+    def _store_failed(self, admission: Admission, error: StateError) -> None:
+        self.event("store_failed", error.code, error.message)
+        admission.denial = Denial(
+            code.STORE_UNAVAILABLE, None, f"the limit store cannot answer: {error.message}"
+        )
 
     def _give_back(self, admission: Admission) -> None:
         if admission.reservation is None:
@@ -227,10 +303,15 @@ class Gate:
         admission.reservation = None
 
     def _decided(
-        self, admission: Admission, request_id: str | int, arguments: dict[str, Any], charged: int | None
+        self,
+        admission: Admission,
+        request_id: str | int,
+        arguments: dict[str, Any],
+        charged: int | None,
+        caller: Caller,
+        revision: str,
     ) -> DecisionRecord:
         denial = admission.denial
-        caller = self.caller
         # By position: one of these is made for every call.
         return DecisionRecord(
             admission.decision_id,
@@ -240,7 +321,7 @@ class Gate:
             caller.server,
             admission.tool,
             "allow" if denial is None and not admission.hidden else "deny",
-            self.policy.revision,
+            revision,
             request_id,
             describe_arguments(arguments, _encode(arguments), self._arguments_mode),
             code.HIDDEN if admission.hidden else None if denial is None else denial.code,
@@ -262,13 +343,34 @@ class Gate:
         milliseconds = (self.now_ns - admission.started_ns) // 1000 / 1000
         return OutcomeRecord(admission.decision_id, self._stamp, status, milliseconds, size, rpc_code, task)
 
-    def _event(self, event: Event, event_code: str | None, text: str) -> EventRecord:
+    def _event(
+        self,
+        event: Event,
+        event_code: str | None,
+        text: str,
+        caller: Caller | None = None,
+        revision: str | None = None,
+    ) -> EventRecord:
+        caller = caller or self.caller
         return EventRecord(
             time=self._stamp,
             event=event,
             code=event_code,
             detail=text,
-            session=self.caller.session,
-            server=self.caller.server,
-            policy=self.policy.revision,
+            session=caller.session,
+            server=caller.server,
+            policy=revision or self.policy.revision,
         )
+
+
+def _request(call: Call) -> Request:
+    caller = call.caller
+    return Request(
+        call.tool,
+        call.arguments,
+        caller.session,
+        caller.identity,
+        caller.server,
+        call.schema,
+        caller.identity if caller.proven else None,
+    )

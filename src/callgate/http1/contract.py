@@ -8,7 +8,7 @@ another thread.
 """
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import Literal, Protocol
+from typing import Any, Literal, Protocol
 
 from msgspec import Struct
 
@@ -61,6 +61,7 @@ class Head(Struct, gc=False):
     """A request without its body. `path` is the raw path as sent, `query` what stands after its first `?`.
 
     `peer` is the address of the connection's other end ("127.0.0.1", "::1", "unix"), `secure` whether it is TLS here.
+    `context` belongs to the application: what `Application.head` leaves there for `handle`.
     """
 
     method: str
@@ -69,6 +70,7 @@ class Head(Struct, gc=False):
     headers: Headers
     peer: str
     secure: bool = False
+    context: Any = None
 
 
 class HttpRefusal(Exception):

@@ -65,7 +65,7 @@ class AgentSide:
         pending = Pending(_CALL, modern, admission)
         forward = frame.forward
         if admission.hidden:
-            pending.alias = state.alias(tool)
+            pending.alias = state.aliases.make(tool)
             forward = replies.stand_in_call(frame.message, pending.alias.decode())
             state.log("info", f"deny   {escape(tool)}   {code.HIDDEN} hidden, and answered as unknown")
         state.pending[request_id] = pending

@@ -3,20 +3,16 @@
 On the way outcomes are settled and the catalog learns. The server is hostile; no I/O happens here.
 """
 
-from callgate.audit.record import Status
 from callgate.proxy.pending import Kind, Pending
+from callgate.proxy.results import UNASKED_LIST, UNREADABLE_LIST, call_status, unasked_answer, visible_list
 from callgate.proxy.schema_fetch import SchemaFetch
 from callgate.proxy.state import MAX_IN_FLIGHT, RequestId, SessionState
 from callgate.text import quote
 from callgate.wire import replies, toolslist
 from callgate.wire.envelope import trusted_id
 from callgate.wire.framing import Oversized
-from callgate.wire.server import ServerFrame, is_tool_error, read_server_frame, result_type, task_id
+from callgate.wire.server import ServerFrame, read_server_frame
 from callgate.wire.vocabulary import SERVER_ERROR
-
-TTL_MS = 30_000
-"""How long a filtered list may be cached at most, so that a changed policy is seen."""
-
 
 _CALL = Kind.CALL
 
@@ -31,8 +27,8 @@ class ServerSide:
     def line(self, line: bytes) -> None:
         """Take one frame without its newline."""
         state = self._state
-        if state.aliased:
-            line = state.unalias(line)
+        if state.aliases.used:
+            line = state.aliases.undo(line)
         frame = read_server_frame(line)
         if frame.kind == "response":
             request_id = frame.id
@@ -112,19 +108,11 @@ class ServerSide:
     def _unasked(self, frame: ServerFrame) -> None:
         """Pass on an answer to no open request; the agent may still take it for the list of tools it asked for."""
         state = self._state
-        forward = frame.forward
-        if frame.result is not None and state.policy.hides_anything:
-            listed = toolslist.read_tools_list(frame.result)
-            if listed is not None:
-                result = toolslist.without(listed, state.policy.hides)
-                forward = replies.result_reply(frame.id, result)  # type: ignore[arg-type]
-            elif toolslist.names_tools(frame.result):
-                text = (
-                    "the server sent a list of tools that was not asked for and cannot be read; it is dropped"
-                )
-                state.log("warning", text)
-                state.gate.event("frame_refused", "WIR054", text)
-                return
+        forward = unasked_answer(frame, state.policy)
+        if forward is None:
+            state.log("warning", UNASKED_LIST)
+            state.gate.event("frame_refused", "WIR054", UNASKED_LIST)
+            return
         state.to_agent.append(forward)
 
     def _called(self, frame: ServerFrame, pending: Pending) -> None:
@@ -132,35 +120,22 @@ class ServerSide:
         if admission is None:
             return
         size = len(frame.forward)
-        task = None
-        status: Status
-        if frame.result is None:
-            status = "rpc_error"
-        elif pending.modern and (kind := result_type(frame.result)) not in (None, "complete"):
-            status = "task" if kind == "task" else "input_required"
-            task = task_id(frame.result) if kind == "task" else None
-        else:
-            status = "tool_error" if is_tool_error(frame.result) else "ok"
+        status, task = call_status(frame, modern=pending.modern)
         self._state.gate.settle(admission, status, rpc_code=frame.error_code, size=size, task=task)
 
     def _listed(self, frame: ServerFrame, pending: Pending) -> bytes:
         """Learn a page of tools and return it without the hidden ones."""
-        if frame.result is None:
-            return frame.forward
         state = self._state
-        listed = toolslist.read_tools_list(frame.result)
-        hides = state.policy.hides_anything
-        if listed is None:
-            if not hides:
-                return frame.forward
-            text = "the server's list of tools cannot be read, so hidden tools cannot be told from others"
-            state.log("warning", text)
-            return replies.error_reply(frame.id, SERVER_ERROR, text, {"code": "WIR054"})
-        self.page(listed.tools, pending.first_page, listed.next_cursor is None)
-        if not hides:
-            return frame.forward
-        result = toolslist.without(listed, state.policy.hides, private=pending.modern, max_ttl_ms=TTL_MS)
-        return replies.result_reply(frame.id, result)  # type: ignore[arg-type]
+        shown = visible_list(
+            frame,
+            state.policy,
+            lambda tools, last: self.page(tools, pending.first_page, last),
+            modern=pending.modern,
+        )
+        if shown is None:
+            state.log("warning", UNREADABLE_LIST)
+            return replies.error_reply(frame.id, SERVER_ERROR, UNREADABLE_LIST, {"code": "WIR054"})
+        return shown
 
     def _garbage(self, frame: ServerFrame) -> None:
         """A line that is no message: the agent's to complain of, unless it could be read as an answer after all."""

@@ -11,7 +11,10 @@ from msgspec import Struct
 from callgate.wire.strict import ClientFrame
 from callgate.wire.vocabulary import Era
 
-FailureKind = Literal["unreachable", "timeout", "closed", "malformed", "too_large", "busy", "unknown_session"]
+FailureKind = Literal[
+    "unreachable", "timeout", "closed", "malformed", "too_large", "busy", "unknown_session", "era"
+]
+"""`era`: the server does not speak the frame's protocol era."""
 
 
 class UpstreamFailure(Struct, frozen=True):
@@ -80,6 +83,8 @@ class Route(Struct, frozen=True):
     trace: tuple[tuple[bytes, bytes], ...] = ()
     input_schema: object = None
     """The tool's decoded inputSchema, for `Mcp-Param-*` headers (2026-07-28); None if unknown."""
+    param_headers: tuple[tuple[bytes, bytes], ...] | None = None
+    """The agent's own `Mcp-Param-*` headers, already held against the arguments; None: made from `input_schema`."""
 
 
 class Upstream(Protocol):

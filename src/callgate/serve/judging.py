@@ -1,0 +1,196 @@
+"""Judges the calls of every agent in turns: what came in together is decided, charged and recorded together.
+
+No call may go on before the turn it belongs to has been recorded (laws 3, 5 and 6). A limit store or an audit
+that may block has a thread of its own; while that thread works, the next turn collects.
+"""
+
+from asyncio import AbstractEventLoop
+from collections.abc import Callable
+from queue import SimpleQueue
+from threading import Thread
+from typing import Any
+
+from msgspec import Struct
+
+from callgate import denial_codes as code
+from callgate.audit.record import Event, Status
+from callgate.errors import AuditError
+from callgate.gate.admit import Admission, Call, Caller, Gate
+from callgate.gate.denial import Denial
+
+RECORDS_SECONDS = 0.002
+"""How long an outcome may wait for a decision to be written with."""
+
+_UNRECORDED = Denial(
+    code.AUDIT_UNAVAILABLE, None, "the audit cannot be written, and nothing is forwarded unrecorded"
+)
+Done = Callable[[Admission], None]
+
+
+class Settlement(Struct, gc=False):
+    """What came of an admitted call; `ran` False: not a byte of it left."""
+
+    admission: Admission
+    status: Status
+    ran: bool = True
+    rpc_code: int | None = None
+    size: int | None = None
+    task: str | None = None
+
+
+class Judging:
+    """`threaded`: the store or the audit may block. `failed(error)` is told when the audit begins or ends to fail."""
+
+    def __init__(
+        self,
+        gate: Gate,
+        loop: AbstractEventLoop,
+        *,
+        threaded: bool,
+        failed: Callable[[AuditError | None], None],
+    ) -> None:
+        self._gate = gate
+        self._loop = loop
+        self._failed = failed
+        self._calls: list[Call] = []
+        self._waiting: list[Done] = []
+        self._settlements: list[Settlement] = []
+        self._events: list[tuple[Event, str | None, str, Caller | None, str | None]] = []
+        self._scheduled = False
+        self._flush_scheduled = False
+        self._busy = False
+        self._closed = False
+        self._audit_failed = False
+        self._idle: Callable[[], None] | None = None
+        self._queue: SimpleQueue[_Turn | None] = SimpleQueue()
+        self._thread: Thread | None = None
+        if threaded:
+            self._thread = Thread(target=self._work, name="judging", daemon=True)
+            self._thread.start()
+
+    @property
+    def waiting(self) -> int:
+        """How many calls wait to be judged."""
+        return len(self._waiting)
+
+    @property
+    def audit_failed(self) -> bool:
+        """Whether the last turn could not be recorded."""
+        return self._audit_failed
+
+    def judge(self, call: Call, done: Done) -> None:
+        """Judge `call`; `done` gets its admission once that is recorded, never before this method has returned."""
+        self._calls.append(call)
+        self._waiting.append(done)
+        if not self._scheduled:
+            self._scheduled = True
+            self._loop.call_soon(self._begin)
+
+    def settle(self, settlement: Settlement) -> None:
+        """Record what came of a call; written with the next turn or soon."""
+        self._settlements.append(settlement)
+        self._flush_soon()
+
+    def event(
+        self,
+        event: Event,
+        event_code: str | None,
+        text: str,
+        caller: Caller | None = None,
+        revision: str | None = None,
+    ) -> None:
+        """Record something that is not a call."""
+        self._events.append((event, event_code, text, caller, revision))
+        self._flush_soon()
+
+    def finish(self, idle: Callable[[], None]) -> None:
+        """Write what waits, then call `idle`. Nothing may be judged afterwards."""
+        self._idle = idle
+        self._begin()
+
+    def close(self) -> None:
+        """End the thread. What was not finished is lost."""
+        self._closed = True
+        if self._thread is not None:
+            self._queue.put(None)
+            self._thread.join()
+            self._thread = None
+
+    def _flush_soon(self) -> None:
+        if not self._flush_scheduled and not self._closed:
+            self._flush_scheduled = True
+            self._loop.call_later(RECORDS_SECONDS, self._flush)
+
+    def _flush(self) -> None:
+        self._flush_scheduled = False
+        if self._settlements or self._events:
+            self._begin()
+
+    def _begin(self) -> None:
+        self._scheduled = False
+        if self._busy or self._closed:
+            return
+        turn = _Turn(self._calls, self._waiting, self._settlements, self._events)
+        self._calls, self._waiting, self._settlements, self._events = [], [], [], []
+        if turn.calls or turn.settlements or turn.events:
+            if self._thread is None:
+                self._end(turn, *run_turn(self._gate, turn))
+            else:
+                self._busy = True
+                self._queue.put(turn)
+        elif self._idle is not None:
+            idle, self._idle = self._idle, None
+            idle()
+
+    def _work(self) -> None:
+        while (turn := self._queue.get()) is not None:
+            admissions, error = run_turn(self._gate, turn)
+            try:
+                self._loop.call_soon_threadsafe(self._ended, turn, admissions, error)
+            except RuntimeError:
+                # The loop is closed: nobody waits any more.
+                return
+
+    def _ended(self, turn: "_Turn", admissions: list[Admission], error: AuditError | None) -> None:
+        self._busy = False
+        # The thread works on while this loop goes on with what it finished.
+        if self._calls or self._settlements or self._events or self._idle is not None:
+            self._begin()
+        self._end(turn, admissions, error)
+
+    def _end(self, turn: "_Turn", admissions: list[Admission], error: AuditError | None) -> None:
+        if (error is not None) != self._audit_failed:
+            self._audit_failed = error is not None
+            self._failed(error)
+        for done, admission in zip(turn.waiting, admissions, strict=True):
+            done(admission)
+        if self._idle is not None and not self._busy:
+            self._loop.call_soon(self._begin)
+
+
+class _Turn(Struct):
+    calls: list[Call]
+    waiting: list[Done]
+    settlements: list[Settlement]
+    events: list[tuple[Event, str | None, str, Caller | None, str | None]]
+
+
+def run_turn(gate: Gate, turn: Any) -> tuple[list[Admission], AuditError | None]:
+    """Judge, charge and record one turn. Blocks as long as store and audit do. Never raises."""
+    gate.begin_turn()
+    for one in turn.settlements:
+        if one.ran:
+            gate.settle(one.admission, one.status, rpc_code=one.rpc_code, size=one.size, task=one.task)
+        else:
+            gate.not_forwarded(one.admission)
+    for event, event_code, text, caller, revision in turn.events:
+        gate.event(event, event_code, text, caller=caller, revision=revision)
+    admissions = gate.admit_all(turn.calls)
+    try:
+        gate.commit()
+    except AuditError as error:
+        for admission in admissions:
+            if admission.denial is None:
+                gate.refuse(admission, _UNRECORDED)
+        return admissions, error
+    return admissions, None
