@@ -11,7 +11,7 @@ The keeper is forked before the gate imports anything large, and must import not
 
 control (gate → keeper): first the order to start (`START`), then single bytes: a signal number to pass on;
     255 = end now (terminate, then kill). End of file = the gate is gone.
-report (keeper → gate): lines `started PID`, `failed ERRNO`, `exited WAITSTATUS`.
+report (keeper → gate): lines `started PID`, `failed ERRNO`, `exited WAITSTATUS`. End of file = nothing is left.
 """
 
 import contextlib
@@ -19,7 +19,7 @@ import os
 import select
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from callgate.transports import reaping
 from callgate.transports.prctl import become_subreaper, die_with_parent
@@ -53,7 +53,7 @@ def fork_keeper(command: Sequence[str]) -> KeeperPipes:
         try:
             for fd in (control_w, report_r, stdin_w, stdout_r):
                 os.close(fd)
-            status = _Keeper(command, control_r, report_w, stdin_r, stdout_w).keep()
+            status = Keeper(command, control_r, report_w, (stdin_r, stdout_w)).keep()
         finally:
             os._exit(status)
     for fd in (control_r, report_w, stdin_r, stdout_w):
@@ -63,19 +63,34 @@ def fork_keeper(command: Sequence[str]) -> KeeperPipes:
     return KeeperPipes(pid, control_w, report_r, stdin_w, stdout_r)
 
 
-class _Keeper:
-    """Runs in the forked process only."""
+class Keeper:
+    """Runs in the forked process only.
 
-    def __init__(self, command: Sequence[str], control: int, report: int, stdin: int, stdout: int) -> None:
+    `stdio` are the server's ends of its standard streams, two or three of them: without a third it shares ours.
+    `env` and `cwd` None: those of this process.
+    """
+
+    def __init__(
+        self,
+        command: Sequence[str],
+        control: int,
+        report: int,
+        stdio: Sequence[int],
+        env: Mapping[str, str] | None = None,
+        cwd: str | None = None,
+    ) -> None:
         self._command = command
         self._control = control
         self._report = report
-        self._stdio = (stdin, stdout)
+        self._stdio = stdio
+        self._env = env
+        self._cwd = cwd
         self._server: int | None = None
         self._groups: set[int] = set()
         self._ending = False
 
     def keep(self) -> int:
+        """Wait for `START`, run the server, and return the exit status when no process of it is left."""
         wake_r, wake_w = os.pipe()
         os.set_blocking(wake_w, False)
         os.set_blocking(wake_r, False)
@@ -124,9 +139,13 @@ class _Keeper:
                 for number in range(1, signal.NSIG):
                     with contextlib.suppress(OSError, ValueError):
                         signal.signal(number, signal.SIG_DFL)
-                os.dup2(self._stdio[0], 0)
-                os.dup2(self._stdio[1], 1)
-                os.execvp(self._command[0], list(self._command))
+                for number, fd in enumerate(self._stdio):
+                    os.dup2(fd, number)
+                if self._cwd is not None:
+                    os.chdir(self._cwd)
+                if self._env is None:
+                    os.execvp(self._command[0], list(self._command))
+                os.execvpe(self._command[0], list(self._command), dict(self._env))
             except OSError as error:
                 os.write(error_w, str(error.errno or 1).encode())
             finally:

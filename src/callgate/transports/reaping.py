@@ -15,11 +15,31 @@ Reaped = Callable[[int, int], None]
 
 def descendants() -> set[int]:
     """The pids of all live descendants of this process (Linux; an empty set elsewhere)."""
+    return _below({os.getpid()}, _children())
+
+
+def end_orphans(keepers: set[int]) -> bool:
+    """Kill every descendant of this process that is neither one of `keepers` nor below one; True if there was any.
+
+    They are what a killed keeper was the subreaper of. Killing a parent hands its children up: call it again after
+    the dead have been collected, until it returns False.
+    """
+    children = _children()
+    orphans = set(children.get(os.getpid(), ())) - keepers
+    orphans |= _below(orphans, children)
+    for pid in orphans:
+        with contextlib.suppress(OSError):
+            os.kill(pid, signal.SIGKILL)
+    return bool(orphans)
+
+
+def _children() -> dict[int, list[int]]:
+    """Every process of this machine that can be seen, by its parent."""
     children: dict[int, list[int]] = {}
     try:
         entries = os.listdir("/proc")
     except OSError:
-        return set()
+        return children
     for entry in entries:
         if entry.isdigit():
             with contextlib.suppress(OSError, ValueError, IndexError):
@@ -28,8 +48,12 @@ def descendants() -> set[int]:
                 # The command name is in parentheses and may itself hold spaces and parentheses.
                 parent = int(stat[stat.rindex(b")") + 2 :].split()[1])
                 children.setdefault(parent, []).append(int(entry))
+    return children
+
+
+def _below(roots: set[int], children: dict[int, list[int]]) -> set[int]:
     found: set[int] = set()
-    queue = [os.getpid()]
+    queue = list(roots)
     while queue:
         for pid in children.get(queue.pop(), ()):
             if pid not in found:
