@@ -350,3 +350,28 @@ def test_a_counter_of_many_ticks_stays_exact_in_sum_and_strict_in_time(
     assert wait == 0.001
     clock.advance(30)
     assert int(ledger.used("calls|", MINUTE)[0]) >= 400 - 30 * 8
+
+
+def test_a_batch_is_answered_in_order_each_call_by_itself_and_one_error_stops_no_other(
+    store: Store, ledger: Ledger
+) -> None:
+    calls, other = make(store, 2), make(store, 5, id="other")
+    answers = ledger.reserve_many(
+        [
+            ([charge(calls), charge(other)], []),
+            ([charge(calls, -1)], []),
+            ([charge(calls)], [guard(calls, "eq", 1)]),
+            ([charge(calls), charge(other)], []),
+            ([charge(other)], [guard(calls, "lt", 2)]),
+            ([charge(other)], []),
+        ]
+    )
+    kinds = [type(answer) for answer in answers]
+    assert kinds == [Reserved, StateError, Reserved, Refused, Refused, Reserved]
+    assert (ledger.used("calls|", MINUTE)[0], ledger.used("other|", MINUTE)[0]) == (2, 2)
+    made = [answer.id for answer in answers if isinstance(answer, Reserved)]
+    assert len(set(made)) == 3
+    ledger.settle_many([(made[0], False), ("no such reservation", False), (made[1], True), (made[0], False)])
+    ledger.settle_many([(made[1], False)])
+    assert (ledger.used("calls|", MINUTE)[0], ledger.used("other|", MINUTE)[0]) == (1, 1)
+    assert ledger.reserve_many([]) == []

@@ -10,6 +10,7 @@ from typing import Protocol
 from msgspec import Struct
 
 from callgate.decision import Amount, Charge, Guard, Limit, Window
+from callgate.errors import StateError
 
 
 class Reserved(Struct, frozen=True, gc=False):
@@ -49,6 +50,19 @@ class Ledger(Protocol):
 
         Settling an unknown or already settled reservation changes nothing.
         """
+        ...
+
+    def reserve_many(
+        self, batch: Sequence[tuple[Sequence[Charge], Sequence[Guard]]]
+    ) -> list[Reserved | Refused | StateError]:
+        """`reserve` for each pair of charges and guards, in order, each by itself: the answers, or the errors.
+
+        Never raises StateError. A store behind a network answers all of them in one round trip.
+        """
+        ...
+
+    def settle_many(self, settlements: Sequence[tuple[str, bool]]) -> None:
+        """`settle` for each reservation and whether it was spent. All are tried; the first error is raised."""
         ...
 
     def used(self, key: str, window: Window) -> tuple[Amount, float]:

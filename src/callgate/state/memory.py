@@ -8,7 +8,9 @@ from collections.abc import Sequence
 
 from callgate.clock import Clock
 from callgate.decision import Amount, CalendarWindow, Charge, Guard, Limit, Window
+from callgate.errors import StateError
 from callgate.state.admission import Spending, admit
+from callgate.state.batch import reserve_each, settle_each
 from callgate.state.counters import CalendarCounter, SlidingCounter, new_counter
 from callgate.state.ledger import Refused, Reserved
 from callgate.state.window import EXACT_ENTRIES, TICK_NS, Now, entry_tick, seconds, slew, storable_key
@@ -95,6 +97,14 @@ class MemoryLedger:
             self._families[counter.limit_id].full_until = 0
             if counter.give_back(tick, amount):
                 self._drop(key, counter)
+
+    def reserve_many(
+        self, batch: Sequence[tuple[Sequence[Charge], Sequence[Guard]]]
+    ) -> list[Reserved | Refused | StateError]:
+        return reserve_each(self.reserve, batch)
+
+    def settle_many(self, settlements: Sequence[tuple[str, bool]]) -> None:
+        settle_each(self, settlements)
 
     def used(self, key: str, window: Window) -> tuple[Amount, float]:
         now = self._now(self._monotonic_ns())

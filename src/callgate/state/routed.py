@@ -7,6 +7,8 @@ from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from callgate.decision import Amount, Charge, Guard, Window
+from callgate.errors import StateError
+from callgate.state.batch import reserve_each, settle_each
 from callgate.state.ledger import Ledger, Refused, Reserved
 
 _DURABLE = "d:"
@@ -50,6 +52,14 @@ class RoutedLedger:
         if session:
             self._session.settle(session, spent=spent)
         self.durable().settle(durable, spent=spent)
+
+    def reserve_many(
+        self, batch: Sequence[tuple[Sequence[Charge], Sequence[Guard]]]
+    ) -> list[Reserved | Refused | StateError]:
+        return reserve_each(self.reserve, batch)
+
+    def settle_many(self, settlements: Sequence[tuple[str, bool]]) -> None:
+        settle_each(self, settlements)
 
     def used(self, key: str, window: Window) -> tuple[Amount, float]:
         """What counter `key` holds, wherever it is."""

@@ -15,8 +15,10 @@ from typing import Literal
 
 from callgate.clock import Clock
 from callgate.decision import Amount, Charge, Guard, Window
+from callgate.errors import StateError
 from callgate.state import amounts, sqlite_time
 from callgate.state.admission import admit
+from callgate.state.batch import reserve_each, settle_each
 from callgate.state.ledger import Refused, Reserved
 from callgate.state.sqlite_counters import CounterTable, load, prune_counters
 from callgate.state.sqlite_file import SqliteFile
@@ -108,6 +110,14 @@ class SqliteLedger:
 
         if reservation.isascii():
             self._file.transact(work, durable=False)
+
+    def reserve_many(
+        self, batch: Sequence[tuple[Sequence[Charge], Sequence[Guard]]]
+    ) -> list[Reserved | Refused | StateError]:
+        return reserve_each(self.reserve, batch)
+
+    def settle_many(self, settlements: Sequence[tuple[str, bool]]) -> None:
+        settle_each(self, settlements)
 
     def used(self, key: str, window: Window) -> tuple[Amount, float]:
         def work(db: Connection) -> tuple[Amount, float]:
