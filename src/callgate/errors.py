@@ -3,6 +3,7 @@
     CallgateError                exit 70 (a bug, unless a subclass says otherwise)
     ├── UsageError               exit 2
     ├── PolicyError              exit 3   carries every diagnostic of the file
+    │   └── ConfigError                   the same of callgate.yaml and the policies it names
     ├── UpstreamError            exit 4
     ├── StateError               exit 5   the limit store cannot answer: the call is denied
     ├── AuditError               exit 5   the record cannot be written: nothing is forwarded
@@ -46,6 +47,10 @@ class PolicyError(CallgateError):
         first = next((d for d in diagnostics if d.severity == "error"), diagnostics[0])
         super().__init__(first.code, first.message, first.help)
         self.diagnostics = tuple(diagnostics)
+
+
+class ConfigError(PolicyError):
+    """callgate.yaml, or a file that it names, is not valid. `diagnostics` holds every finding of all of them."""
 
 
 class UpstreamError(CallgateError):

@@ -4,6 +4,7 @@ from typing import Literal
 
 from msgspec import Struct, field
 
+from callgate.diagnostics import Diagnostic
 from callgate.http1.contract import Limits
 
 Algorithm = Literal["RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA"]
@@ -105,7 +106,11 @@ class TelemetryConfig(Struct, frozen=True, kw_only=True):
 
 
 class ServeConfig(Struct, frozen=True, kw_only=True):
-    """The whole file. `files` are all files it names that are watched for changes (policies, keys, JWKS files)."""
+    """The whole file: `path` is absolute, `revision` the first 12 hex digits of the SHA-256 of its bytes.
+
+    `state` is the URL of a limit store, with an absolute path where it names a file. `warnings` is what was found in
+    the file; those of policies are in their documents.
+    """
 
     path: str
     revision: str
@@ -113,7 +118,7 @@ class ServeConfig(Struct, frozen=True, kw_only=True):
     listen: ListenConfig = field(default_factory=ListenConfig)
     auth: AuthConfig | None = None
     sessions: SessionConfig = field(default_factory=SessionConfig)
-    state: str | None = None
+    state: str | Secret | None = None
     state_failure: Literal["deny", "allow"] = "deny"
     audit: str | None = None
     audit_sync: Literal["full", "none"] = "full"
@@ -122,3 +127,4 @@ class ServeConfig(Struct, frozen=True, kw_only=True):
     workers: int = 1
     drain: float = 20.0
     """How long calls under way may take to end after SIGTERM."""
+    warnings: tuple[Diagnostic, ...] = ()

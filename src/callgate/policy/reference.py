@@ -48,7 +48,7 @@ A path is `args.` and the name of an argument (`args.a.b` goes into objects), or
 | path | what it is |
 |---|---|
 | `identity` | who calls. Over stdio nobody proves it: it is `local:USER`, the user that the gate runs as |
-| `identity.NAME` | the claim NAME of the caller's credential (`identity.a.b` goes into objects): what the token or the key file says. Over stdio there is none |
+| `identity.NAME` | a claim of the caller's credential; `identity.a.b` goes into objects. Over stdio there is none |
 | `session` | the agent's session: the name given with `--session`, else a new one that ends with the process |
 | `server` | the server's name: given with `--name`, else from its command (`npx -y @x/server-git@1.2`: `server-git`) |
 | `tool` | the tool's name, as it is called |
