@@ -20,13 +20,16 @@ FailureKind = Literal[
 class UpstreamFailure(Struct, frozen=True):
     """Why no (whole) answer comes. `code` is a stable `UPS…` code, `text` one line fit to be shown.
 
-    `ran` is False only if the server definitely has not got a byte of the frame.
+    `ran` is False only if the server definitely has not got a byte of the frame. `supported` are the protocol
+    versions that the server is known to speak (kind `era`; empty if none is known). `retry_after` is in seconds.
     """
 
     kind: FailureKind
     code: str
     text: str
     ran: bool = True
+    supported: tuple[str, ...] = ()
+    retry_after: int | None = None
 
 
 class Sink(Protocol):
