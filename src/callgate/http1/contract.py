@@ -35,15 +35,22 @@ class Limits(Struct, frozen=True, kw_only=True):
 
 
 class Headers:
-    """The headers of one message, in order. Names are matched in lower case."""
+    """The headers of one message, in order; not changed once it is made. Names are matched in lower case."""
 
-    __slots__ = ("items",)
+    __slots__ = ("_index", "items")
 
     def __init__(self, items: Iterable[Header] = ()) -> None:
         self.items: list[Header] = list(items)
+        self._index = dict(self.items)
+
+    def repeated(self) -> bool:
+        """Whether any name stands more than once."""
+        return len(self._index) != len(self.items)
 
     def get(self, name: bytes) -> bytes | None:
         """The value of the only header `name`; None if there is none. ValueError if it stands more than once."""
+        if len(self._index) == len(self.items):
+            return self._index.get(name)
         found = None
         for key, value in self.items:
             if key == name:
@@ -189,6 +196,10 @@ class Handle(Protocol):
         ...
 
     def resume(self) -> None: ...
+
+    def stream(self) -> None:
+        """The answer turns out to be a stream: as if it had been sent with `stream`."""
+        ...
 
 
 class ClientLimits(Struct, frozen=True, kw_only=True):
