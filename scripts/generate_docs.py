@@ -43,6 +43,7 @@ def pages() -> dict[Path, str]:
         "| WIR | a frame was refused |",
         "| STA | the limit store |",
         "| AUD | the audit |",
+        "| AUTH | who calls, and from where |",
         "| USE | the command line |",
         "| UPS | the server behind the gate |",
         "| SELF, BUG | the gate itself |",

@@ -18,6 +18,8 @@ COMMANDS: dict[str, str] = {
     "policy explain": "callgate.cli.policy_explain",
     "policy schema": "callgate.cli.policy_schema",
     "audit verify": "callgate.cli.audit_verify",
+    "key new": "callgate.cli.key_new",
+    "key list": "callgate.cli.key_list",
 }
 
 
