@@ -46,10 +46,11 @@ class Audit(Protocol):
 class Caller:
     """Who calls which server: fixed for one agent connection or one HTTP request.
 
-    `proven`: somebody authenticated the identity; then `claims` is what the credential says.
+    `proven`: somebody authenticated the identity; then `claims` is what the credential says, and `expires_at` when
+    it ends (seconds since 1970, None for never).
     """
 
-    __slots__ = ("claims", "identity", "proven", "server", "session")
+    __slots__ = ("claims", "expires_at", "identity", "proven", "server", "session")
 
     def __init__(
         self,
@@ -59,12 +60,14 @@ class Caller:
         *,
         proven: bool = False,
         claims: dict[str, Any] | None = None,
+        expires_at: float | None = None,
     ) -> None:
         self.session = session
         self.identity = identity
         self.server = server
         self.proven = proven
         self.claims = claims
+        self.expires_at = expires_at
 
 
 class Call(Struct, gc=False):
@@ -373,4 +376,5 @@ def _request(call: Call) -> Request:
         caller.server,
         call.schema,
         caller.identity if caller.proven else None,
+        caller.claims,
     )

@@ -61,6 +61,11 @@ class ToolSchema:
         self._validator: Any = None
         self._problem: str | None = None
 
+    @property
+    def document(self) -> Any:
+        """The schema as it was given."""
+        return self._raw
+
     def missing_required(self, arguments: dict[str, Any]) -> list[str]:
         """Return the names that the schema requires and that are absent or null. Raises SchemaProblem."""
         required = self._required

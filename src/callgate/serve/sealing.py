@@ -23,13 +23,12 @@ class SealedSession(Struct, frozen=True, array_like=True):
     """One session of a handshake era.
 
     `lane` names it in limits, in the audit and for the server's child; `upstream` is what the server itself calls it
-    (None: a child); `version` the protocol version agreed on; `begun` in seconds since 1970; `home` names the process
-    that holds its child, "" if any process can go on with it.
+    (None: a child); `begun` in seconds since 1970; `home` names the process that holds its child, "" if any process
+    can go on with it.
     """
 
     lane: str
     upstream: str | None
-    version: str | None
     begun: int
     home: str = ""
 

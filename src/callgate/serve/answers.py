@@ -1,0 +1,20 @@
+"""HTTP answers that the gate gives of itself. Nothing that the other side wrote goes into one unescaped."""
+
+from typing import Any
+
+from callgate.http1.contract import HttpRefusal
+from callgate.wire import replies
+from callgate.wire.envelope import RequestId
+
+SESSION_NOT_FOUND = -32001
+NOT_ACCEPTABLE = -32000
+
+
+def refusal(status: int, rpc_code: int, text: str, code: str, data: Any = None) -> HttpRefusal:
+    """A refusal before the body is read: a JSON-RPC error without an id."""
+    return HttpRefusal(status, error_body(None, rpc_code, text, code, data))
+
+
+def error_body(id: RequestId | None, rpc_code: int, text: str, code: str, data: Any = None) -> bytes:
+    """A JSON-RPC error; its data are `data` where MCP says what they are, else the stable `code`."""
+    return replies.error_reply(id, rpc_code, text, {"code": code} if data is None else data)
