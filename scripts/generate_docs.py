@@ -1,4 +1,4 @@
-"""Write the reference pages that come from the code: docs/errors/ and docs/policy-reference.md.
+"""Write the reference pages that come from the code: docs/errors/ and the references.
 
 `--check` writes nothing and exits 1 if a page differs from what the code says, or a code has no page.
 """
@@ -11,7 +11,8 @@ from pathlib import Path
 
 import callgate.codes
 from callgate.codes.page import CodePage
-from callgate.policy.reference import reference
+from callgate.config.reference import reference as config_reference
+from callgate.policy.reference import reference as policy_reference
 
 ROOT = Path(__file__).resolve().parent.parent
 CODE = re.compile(r'"([A-Z]{3,4}\d{3})"')
@@ -39,6 +40,7 @@ def pages() -> dict[Path, str]:
         "| letters | area |",
         "|---|---|",
         "| POL | the policy file |",
+        "| CFG | callgate.yaml |",
         "| DEN | a call was refused |",
         "| WIR | a frame was refused |",
         "| STA | the limit store |",
@@ -56,7 +58,8 @@ def pages() -> dict[Path, str]:
     for code, page in codes.items():
         text = f"# {code}: {page.title}\n\n{page.meaning}\n\n## What to do\n\n{page.remedy}\n"
         found[errors / f"{code}.md"] = text
-    found[ROOT / "docs/policy-reference.md"] = reference()
+    found[ROOT / "docs/policy-reference.md"] = policy_reference()
+    found[ROOT / "docs/config-reference.md"] = config_reference()
     return found
 
 

@@ -113,14 +113,19 @@ def settled(load: PolicyLoad) -> "tuple[PolicyLoad, Document]":
     )
 
 
-def _be_nothing_but_a_reader(write: int) -> None:
-    """Let go of everything the gate holds: pipes whose end somebody waits for, locks, signals."""
-    signal.set_wakeup_fd(-1)
+def confine() -> None:
+    """Bound what this process, which only reads files, may cost; and let it end by the usual signals."""
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT, signal.SIGXCPU):
         signal.signal(number, signal.SIG_DFL)
     _bound(resource.RLIMIT_CPU, CPU_SECONDS)
     if sys.platform == "linux":
         _bound(resource.RLIMIT_AS, _MEMORY_BYTES)
+
+
+def _be_nothing_but_a_reader(write: int) -> None:
+    """Let go of everything the gate holds: pipes whose end somebody waits for, locks, signals."""
+    signal.set_wakeup_fd(-1)
+    confine()
     os.dup2(write, _RESULT)
     null = os.open(os.devnull, os.O_RDWR)
     for fd in (0, 1):

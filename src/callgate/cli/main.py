@@ -17,6 +17,8 @@ COMMANDS: dict[str, str] = {
     "policy check": "callgate.cli.policy_check",
     "policy explain": "callgate.cli.policy_explain",
     "policy schema": "callgate.cli.policy_schema",
+    "config check": "callgate.cli.config_check",
+    "config schema": "callgate.cli.config_schema",
     "audit verify": "callgate.cli.audit_verify",
     "key new": "callgate.cli.key_new",
     "key list": "callgate.cli.key_list",

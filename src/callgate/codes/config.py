@@ -265,6 +265,12 @@ CODES: dict[str, CodePage] = {
         "30 seconds, or ran out of memory.",
         "Run `callgate config check` on the file. If the files are ordinary ones, report it.",
     ),
+    "CFG091": CodePage(
+        "The files keep changing",
+        "callgate.yaml, or a policy that it names, changed each time it was read, so it may be half written. A prefix "
+        "of a policy can be a valid policy without its last deny rules.",
+        "Start the gate when nothing writes to the files.",
+    ),
     "CFG101": CodePage(
         "A secret in plain text",
         "A value that looks like a secret, by the name of its header or variable, stands in callgate.yaml itself: "

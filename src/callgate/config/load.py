@@ -5,10 +5,10 @@ In a process that serves, use `loader.ConfigLoad`: this loads the YAML parser, a
 
 import os
 
-from msgspec import Struct
 from msgspec.structs import replace
 
 from callgate.config.findings import ConfigFindings, own_code
+from callgate.config.loaded import Loaded
 from callgate.config.model import ServeConfig
 from callgate.config.places import Folder
 from callgate.config.read import read_config
@@ -26,14 +26,6 @@ from callgate.policyfile import UnreadableFile, read_bounded
 from callgate.text import quote
 
 _BEGIN = "write `servers: {NAME: {command: […], policy: FILE}}`"
-
-
-class Loaded(Struct, frozen=True):
-    """The configuration, the policy of each server by the server's name, and what each file was before it was read."""
-
-    config: ServeConfig
-    documents: dict[str, Document]
-    seen: dict[str, FileState]
 
 
 def load_config(path: str) -> tuple[ServeConfig, dict[str, Document]]:

@@ -1,0 +1,20 @@
+"""What reading callgate.yaml comes to. Data only; knows nothing of how files are read."""
+
+from msgspec import Struct
+
+from callgate.config.model import ServeConfig
+from callgate.filestate import FileState, look_at
+from callgate.policy.model import Document
+
+
+class Loaded(Struct, frozen=True):
+    """The configuration, the policy of each server by the server's name, and the state of each file before it was
+    read, by its absolute path: callgate.yaml and the policies."""
+
+    config: ServeConfig
+    documents: dict[str, Document]
+    seen: dict[str, FileState]
+
+    def is_current(self) -> bool:
+        """Whether every file is still as it was before it was read: none was written to meanwhile."""
+        return all(look_at(path) == state for path, state in self.seen.items())

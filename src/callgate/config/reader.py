@@ -1,0 +1,43 @@
+"""The process that reads callgate.yaml and its policies for a gate that serves.
+
+Run as `python -m callgate.config.reader PATH`. Writes one letter and JSON to standard output, and nothing else, ever.
+Started by `loader`.
+"""
+
+import os
+import sys
+from typing import Any
+
+LOADED, FINDINGS = b"l", b"f"
+
+
+def read(path: str) -> bytes:
+    """Return what the files say, or everything that was found in them."""
+    from callgate.config.load import load_files
+    from callgate.errors import ConfigError
+
+    try:
+        return LOADED + _encode(load_files(path))
+    except ConfigError as error:
+        return FINDINGS + _encode(error.diagnostics)
+
+
+def _encode(value: Any) -> bytes:
+    from msgspec.json import Encoder
+
+    return Encoder(decimal_format="number").encode(value)
+
+
+def main() -> int:
+    """Read the file that is named, and say what came of it."""
+    from callgate.policyloader import confine
+
+    confine()
+    view = memoryview(read(sys.argv[1]))
+    while view:
+        view = view[os.write(1, view) :]
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
