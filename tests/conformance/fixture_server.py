@@ -1,8 +1,8 @@
 """The server that the official conformance suite is run against: the official SDK, both eras over HTTP.
 
-    python -m tests.conformance.fixture_server --port 0
+    python -m tests.conformance.fixture_server [--port 0 | --stdio]
 
-Prints its port on stdout as soon as it can be reached, and serves at /mcp.
+Prints its port on stdout as soon as it can be reached, and serves at /mcp. With `--stdio` it speaks there instead.
 """
 
 import argparse
@@ -10,10 +10,12 @@ import logging
 import socket
 from typing import Any
 
+import anyio
 import mcp_types as types
 import uvicorn
 from mcp.server import Server
 from mcp.server.request_state import RequestStateBoundary, RequestStateSecurity
+from mcp.server.stdio import stdio_server
 from mcp.server.streamable_http import EventCallback, EventMessage, EventStore
 from mcp.server.subscriptions import ListenHandler
 from mcp.shared.exceptions import MCPError
@@ -90,12 +92,28 @@ def main() -> None:
     """Serve until told to end."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--port", type=int, default=0)
+    parser.add_argument("--stdio", action="store_true")
     options = parser.parse_args()
     logging.disable(logging.ERROR)
+    if options.stdio:
+        anyio.run(serve_stdio)
+    else:
+        serve_http(options.port)
+
+
+async def serve_stdio() -> None:
+    """One conversation, of either era."""
+    server = build()
+    async with stdio_server() as (read, write):
+        await server.run(read, write, server.create_initialization_options())
+
+
+def serve_http(port: int) -> None:
+    """Any number of conversations, of either era."""
     app = build().streamable_http_app(event_store=Events(), retry_interval=RETRY_MS, host="127.0.0.1")
     listener = socket.socket()
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    listener.bind(("127.0.0.1", options.port))
+    listener.bind(("127.0.0.1", port))
     listener.listen(1024)
     print(listener.getsockname()[1], flush=True)
     # The other parser that uvicorn knows keeps white space at the end of a header's value.
