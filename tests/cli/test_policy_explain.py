@@ -287,3 +287,37 @@ def test_the_caller_is_the_one_that_the_gate_sees_over_stdio(
     assert local_identity().startswith("local:")
     assert explain(capsys, "-c", str(path), "t")[0] == 1
     assert explain(capsys, "-c", str(path), "t", "--identity", "local")[0] == 0
+
+
+CLAIMS = """\
+default: deny
+tools: {deploy: {rules: [{when: {identity: ann, identity.team: ops, identity.level: {gte: 3}}}]}}
+"""
+
+
+def test_identity_and_claims_can_be_given(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "p.yaml"
+    path.write_text(CLAIMS)
+    words = ("-c", str(path), "deploy", "{}", "--identity", "ann", "--claim", 'team="ops"', "--claim")
+    assert explain(capsys, *words, "level=3")[0] == 0
+    assert explain(capsys, *words, "level=2")[0] == 1
+    assert explain(capsys, *words, "other=3")[0] == 1
+
+
+@pytest.mark.parametrize(
+    ("claims", "message"),
+    [
+        (["team"], "`team` is not a claim"),
+        (["=1"], "`=1` is not a claim"),
+        (["team=ops"], "the claim `team` is not JSON"),
+        (["a=1", "a=2"], "the claim `a` is given twice"),
+    ],
+)
+def test_a_claim_that_cannot_be_read_is_a_usage_error(
+    file: str, capsys: pytest.CaptureFixture[str], claims: list[str], message: str
+) -> None:
+    words = [word for claim in claims for word in ("--claim", claim)]
+    status, _, err = explain(capsys, "-c", file, "other", "{}", *words)
+    assert status == 2
+    assert "USE022" in err
+    assert message in err

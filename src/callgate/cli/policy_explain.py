@@ -30,8 +30,9 @@ examples:
   callgate policy explain -c policy.yaml create_charge '{"amount": 90000, "currency": "usd"}'
   callgate policy explain -c policy.yaml read_file '{}' --tools tools.json     with the tool's own schema
   callgate policy explain -c policy.yaml --format json read_file - < arguments.json
+  callgate policy explain -c policy.yaml deploy '{}' --identity ann --claim 'team="payments"'
 
-Rules that look at `identity`, `server` or `session` need these options to come out as they will at the gate.
+Rules that look at `identity`, claims, `server` or `session` need these options to come out as at the gate.
 Without --tools, checks that need the tool's own schema are not made, and are told as unknown.
 Limits are not looked up: what would be charged is shown, not what is left.
 
@@ -59,6 +60,13 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--identity", help="who calls (default: local:USER, you, as `callgate run` over stdio has it)"
     )
     parser.add_argument(
+        "--claim",
+        action="append",
+        default=[],
+        metavar="NAME=JSON",
+        help="what the caller's credential says, as rules see it in `identity.NAME`; may be given several times",
+    )
+    parser.add_argument(
         "--server",
         help="name of the server, as `callgate run` says it (default: the one in --tools, else `server`)",
     )
@@ -79,6 +87,7 @@ def run(options: argparse.Namespace) -> int:
             "USE003", "stdin can be read only once", "give the policy or the arguments as a file"
         )
     arguments = _read_arguments(options.arguments)
+    claims = _read_claims(options.claim)
     listing = _read_tools(options.tools, options.tool) if options.tools else _Listing()
     try:
         name = "stdin" if options.config == "-" else options.config
@@ -86,13 +95,17 @@ def run(options: argparse.Namespace) -> int:
     except PolicyError as error:
         sys.stderr.write(render_human(error.diagnostics, color=color_wanted(sys.stderr, options.color)))
         return error.exit_status
+    identity = options.identity or local_identity()
     request = Request(
         options.tool,
         arguments,
         options.session,
-        options.identity or local_identity(),
+        identity,
         options.server or listing.server or "server",
         listing.schema,
+        # Only a credential has claims, and a credential proves who calls.
+        identity if claims else None,
+        claims or None,
     )
     policy = compile_policy(document)
     explanation = explain(policy, request, check_schema=bool(options.tools))
@@ -124,6 +137,23 @@ def _read_arguments(text: str) -> dict[str, Any]:
     if not isinstance(arguments, dict):
         raise UsageError("USE020", "the arguments are not a JSON object", help)
     return arguments
+
+
+def _read_claims(words: list[str]) -> dict[str, Any]:
+    """Return the claims by their names. As in a token, each has one value."""
+    claims: dict[str, Any] = {}
+    for word in words:
+        name, sign, text = word.partition("=")
+        help = "write a name, `=` and JSON, as one quoted word: 'team=\"payments\"'"
+        if not sign or not name:
+            raise UsageError("USE022", f"{quote(word)} is not a claim", help)
+        if name in claims:
+            raise UsageError("USE022", f"the claim {quote(name)} is given twice", "give it once")
+        try:
+            claims[name] = parse_exact(text)
+        except ValueError as error:
+            raise UsageError("USE022", f"the claim {quote(name)} is not JSON: {error}", help) from None
+    return claims
 
 
 class _Listing(Struct, frozen=True):

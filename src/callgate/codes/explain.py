@@ -17,4 +17,10 @@ CODES: dict[str, CodePage] = {
         "Give the answer of the server to `tools/list`: the whole JSON-RPC response, its result, or the bare "
         "list.",
     ),
+    "USE022": CodePage(
+        "Not a claim",
+        "`--claim` takes the name of a claim, `=` and its value as JSON, and each name once. A text is JSON only in "
+        "double quotes.",
+        "Write it as one quoted word, as in `--claim 'team=\"payments\"'` or `--claim 'groups=[\"ops\"]'`.",
+    ),
 }
