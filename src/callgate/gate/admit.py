@@ -15,11 +15,12 @@ from callgate.audit.arguments import ArgumentsMode, describe_arguments
 from callgate.audit.record import DecisionRecord, Event, EventRecord, OutcomeRecord, Record, Status
 from callgate.audit.timestamp import Timestamp
 from callgate.clock import Clock
-from callgate.decision import Decision, Effect, Request
+from callgate.decision import Amount, Charge, Decision, Effect, Request
 from callgate.errors import AuditError, StateError
 from callgate.gate.denial import Denial, limit_denial, reason_denial
 from callgate.state.ledger import Ledger, Refused, Reserved
 
+MAX_USAGE = 500
 _ALLOW = Effect.ALLOW
 _encode = Encoder(decimal_format="number").encode
 
@@ -127,6 +128,7 @@ class Gate:
         self._kept: list[Record] = []
         self._dropped = 0
         self._turn = 0
+        self._charged: dict[tuple[str, str], Charge] = {}
         self.must_commit = False
         """True while a record waits that has to be written before its call is forwarded."""
 
@@ -170,14 +172,30 @@ class Gate:
         ]
         if charged:
             outcomes = self.ledger.reserve_many([(d.charges, d.guards) for _, d in charged])
-            for (admission, _), outcome in zip(charged, outcomes, strict=True):
+            for (admission, decision), outcome in zip(charged, outcomes, strict=True):
                 self._reserved(admission, outcome)
+                for charge in decision.charges:
+                    self._charged[charge.limit.id, charge.limit.rule] = charge
+            while len(self._charged) > MAX_USAGE:
+                del self._charged[next(iter(self._charged))]
         if self._audit is not None:
             for call, (admission, decision) in zip(calls, judged, strict=True):
                 self._record(
                     admission, decision, call.request_id, call.arguments, call.caller, call.policy.revision
                 )
         return [admission for admission, _ in judged]
+
+    def usage(self) -> list[tuple[str, Amount, Amount]]:
+        """Rule, use and maximum of the limits that `admit_all` charged last, each by the counter charged last."""
+        found = []
+        for charge in self._charged.values():
+            if charge.limit.max is not None:
+                try:
+                    used, _ = self.ledger.used(charge.key, charge.limit.window)
+                except StateError:
+                    return []
+                found.append((charge.limit.rule, used, charge.limit.max))
+        return found
 
     def _decide(self, policy: DecidesCalls, request: Request) -> tuple[Admission, Decision]:
         self._count += 1

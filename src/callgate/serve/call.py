@@ -25,7 +25,6 @@ from callgate.telemetry.trace_context import (
     inject_meta,
 )
 from callgate.telemetry.tracing import CallSpan
-from callgate.text import escape
 from callgate.wire import replies
 from callgate.wire.server import ServerFrame
 
@@ -172,8 +171,14 @@ class CallExchange(Exchange):
     def _log_denial(self, admission: Admission, told: str, reason: str) -> None:
         self.shared.log(
             "info",
-            f"deny   {self.guarded.name}.{escape(admission.tool)}   {admission.decision_id}"
-            f"   {told} {escape(reason)}",
+            f"deny   {self.guarded.name}.{admission.tool}   {admission.decision_id}   {told} {reason}",
+            event="denied",
+            server=self.guarded.name,
+            tool=admission.tool,
+            identity=self.caller.identity,
+            session=self.caller.session,
+            decision=admission.decision_id,
+            code=told,
         )
 
     def _end_span(self, status: str, *, rpc_code: int | None = None, code: str | None = None) -> None:

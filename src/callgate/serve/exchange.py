@@ -383,16 +383,30 @@ class Exchange:
 
     def drop(self, text: str, stable: str) -> None:
         """Say and record that something from the server was not passed on."""
-        self.shared.log("warning", f"{self.guarded.name}: {text}")
+        self.shared.log(
+            "warning", f"{self.guarded.name}: {text}", event="dropped", server=self.guarded.name, code=stable
+        )
         self.shared.judging.event("frame_refused", stable, text, self.caller, self.guarded.policy.revision)
 
     def _log_failure(self, text: str, stable: str) -> None:
         self.shared.observer.upstream_failed(self.guarded.name, stable)
-        self.shared.log("warning", f"{self.guarded.name}: {text} [{stable}]")
+        self.shared.log(
+            "warning",
+            f"{self.guarded.name}: {text} [{stable}]",
+            event="upstream",
+            server=self.guarded.name,
+            code=stable,
+        )
 
     def _refuse_method(self) -> None:
         text = f"method {quote(self.method)} is not one this gate lets through"
-        self.shared.log("warning", f"refused: {text}")
+        self.shared.log(
+            "warning",
+            f"{self.guarded.name}: refused: {text}",
+            event="refused",
+            server=self.guarded.name,
+            code="WIR050",
+        )
         self.shared.judging.event("frame_refused", "WIR050", text, self.caller, self.guarded.policy.revision)
         self.shared.observer.refused(self.guarded.name, "WIR050")
         self.error(404 if self.modern else 200, METHOD_NOT_FOUND, text, "WIR050")

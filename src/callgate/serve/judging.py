@@ -8,12 +8,12 @@ from asyncio import AbstractEventLoop
 from collections.abc import Callable
 from queue import SimpleQueue
 from threading import Thread
-from typing import Any
 
 from msgspec import Struct
 
 from callgate import denial_codes as code
 from callgate.audit.record import Event, Status
+from callgate.decision import Amount
 from callgate.errors import AuditError
 from callgate.gate.admit import Admission, Call, Caller, Gate
 from callgate.gate.denial import Denial
@@ -25,6 +25,7 @@ _UNRECORDED = Denial(
     code.AUDIT_UNAVAILABLE, None, "the audit cannot be written, and nothing is forwarded unrecorded"
 )
 Done = Callable[[Admission], None]
+Usage = list[tuple[str, Amount, Amount]]
 
 
 class Settlement(Struct, gc=False):
@@ -56,6 +57,7 @@ class Judging:
         self._waiting: list[Done] = []
         self._settlements: list[Settlement] = []
         self._events: list[tuple[Event, str | None, str, Caller | None, str | None]] = []
+        self._usage: Callable[[Usage], None] | None = None
         self._scheduled = False
         self._flush_scheduled = False
         self._busy = False
@@ -103,6 +105,11 @@ class Judging:
         self._events.append((event, event_code, text, caller, revision))
         self._flush_soon()
 
+    def usage(self, told: Callable[["Usage"], None]) -> None:
+        """Ask what limits have been charged with; `told` gets rule, use and maximum of each."""
+        self._usage = told
+        self._begin()
+
     def finish(self, idle: Callable[[], None]) -> None:
         """Write what waits, then call `idle`. Nothing may be judged afterwards."""
         self._idle = idle
@@ -130,9 +137,10 @@ class Judging:
         self._scheduled = False
         if self._busy or self._closed:
             return
-        turn = _Turn(self._calls, self._waiting, self._settlements, self._events)
+        turn = _Turn(self._calls, self._waiting, self._settlements, self._events, self._usage)
         self._calls, self._waiting, self._settlements, self._events = [], [], [], []
-        if turn.calls or turn.settlements or turn.events:
+        self._usage = None
+        if turn.calls or turn.settlements or turn.events or turn.usage is not None:
             if self._thread is None:
                 self._end(turn, *run_turn(self._gate, turn))
             else:
@@ -154,7 +162,7 @@ class Judging:
     def _ended(self, turn: "_Turn", admissions: list[Admission], error: AuditError | None) -> None:
         self._busy = False
         # The thread works on while this loop goes on with what it finished.
-        if self._calls or self._settlements or self._events or self._idle is not None:
+        if self._calls or self._settlements or self._events or self._usage or self._idle:
             self._begin()
         self._end(turn, admissions, error)
 
@@ -162,6 +170,8 @@ class Judging:
         if (error is not None) != self._audit_failed:
             self._audit_failed = error is not None
             self._failed(error)
+        if turn.usage is not None:
+            turn.usage(turn.used)
         for done, admission in zip(turn.waiting, admissions, strict=True):
             done(admission)
         if self._idle is not None and not self._busy:
@@ -173,11 +183,15 @@ class _Turn(Struct):
     waiting: list[Done]
     settlements: list[Settlement]
     events: list[tuple[Event, str | None, str, Caller | None, str | None]]
+    usage: Callable[[Usage], None] | None = None
+    used: Usage = []
 
 
-def run_turn(gate: Gate, turn: Any) -> tuple[list[Admission], AuditError | None]:
+def run_turn(gate: Gate, turn: _Turn) -> tuple[list[Admission], AuditError | None]:
     """Judge, charge and record one turn. Blocks as long as store and audit do. Never raises."""
     gate.begin_turn()
+    if turn.usage is not None:
+        turn.used = gate.usage()
     for one in turn.settlements:
         if one.ran:
             gate.settle(one.admission, one.status, rpc_code=one.rpc_code, size=one.size, task=one.task)

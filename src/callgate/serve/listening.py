@@ -130,7 +130,8 @@ class Listening:
         return frame.forward
 
     def _drop(self, text: str, stable: str) -> None:
-        self._shared.log("warning", f"{self._guarded.name}: {text}")
+        name = self._guarded.name
+        self._shared.log("warning", f"{name}: {text}", event="dropped", server=name, code=stable)
         revision = self._guarded.policy.revision
         self._shared.judging.event("frame_refused", stable, text, self.caller, revision)
 

@@ -167,7 +167,10 @@ def _legacy(
 
 def _refused(shared: Shared, entered: Entered, responder: Responder, refused: WireRefusal) -> None:
     guarded, principal = entered.guarded, entered.principal
-    shared.log("warning", f"{guarded.name}: refused a frame: {refused.message} [{refused.code}]")
+    text = f"{guarded.name}: refused a frame: {refused.message} [{refused.code}]"
+    shared.log(
+        "warning", text, event="refused", server=guarded.name, identity=principal.identity, code=refused.code
+    )
     caller = caller_of(principal, principal.identity, guarded.name)
     shared.judging.event("frame_refused", refused.code, refused.message, caller, guarded.policy.revision)
     shared.observer.refused(guarded.name, refused.code)

@@ -10,12 +10,12 @@ from callgate.config.model import ServerConfig
 from callgate.gate.admit import Caller
 from callgate.policy.compile import Policy
 from callgate.proxy.aliases import Aliases
-from callgate.proxy.state import Log
 from callgate.serve.judging import Judging
 from callgate.serve.sealing import Seal
 from callgate.serve.tools import Tools
 from callgate.serve.unanswered import Unanswered
 from callgate.telemetry.contract import Observer
+from callgate.telemetry.logs import Log
 from callgate.telemetry.tracing import Tracing
 from callgate.upstream.contract import Upstream
 from callgate.wire.vocabulary import Era

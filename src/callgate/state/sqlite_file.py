@@ -96,7 +96,9 @@ class SqliteFile:
         self._prepare()
         before = os.lstat(self.path)
         timeout_ms = self._busy_timeout_ms if self._patient else _IMPATIENT_MS
-        db = self._db = sqlite3.connect(self.path, timeout=timeout_ms / 1000, isolation_level=None)
+        db = self._db = sqlite3.connect(
+            self.path, timeout=timeout_ms / 1000, isolation_level=None, check_same_thread=False
+        )
         self._current_synchronous = None
         db.execute("PRAGMA trusted_schema=OFF")
         db.execute("PRAGMA cell_size_check=ON")
