@@ -1,4 +1,4 @@
-"""Pages for the codes of servers that are reached over HTTP."""
+"""Pages for the codes of servers behind the gate: over HTTP (020 …) and as children over stdio (040 …)."""
 
 from callgate.codes.page import CodePage
 
@@ -88,15 +88,93 @@ CODES: dict[str, CodePage] = {
     ),
     "UPS034": CodePage(
         "the server refused with a status",
-        "The server answered with an HTTP error and without a JSON-RPC error that says more. 401 and 403 mean that the "
-        "credentials are missing or wrong; 404 and 405 that the URL is not that of an MCP endpoint.",
+        "The server answered with an HTTP error and without a JSON-RPC error that says more. 401 and 403 mean that "
+        "the credentials are missing or wrong; 404 and 405 that the URL is not that of an MCP endpoint.",
         "Check the URL and the credentials (`--header`). For 5xx look at the server's log.",
     ),
     "UPS035": CodePage(
         "unusable header",
-        "`--header` wants `Name: value`, with a name that is made of letters, digits and `-`, and a value in one line. "
-        "Headers that the gate itself writes, such as Host or Mcp-Session-Id, cannot be set.",
+        "`--header` wants `Name: value`, with a name that is made of letters, digits and `-`, and a value in one "
+        "line. Headers that the gate itself writes, such as Host or Mcp-Session-Id, cannot be set.",
         "Write it as in `--header 'Authorization: env:TOKEN'`; `env:NAME` takes the value from the environment, and "
         "`file:PATH` from a file, so that it shows in no list of processes.",
+    ),
+    "UPS040": CodePage(
+        "the server's command cannot be started",
+        "The `command` of a server in callgate.yaml was not found, could not be executed, or its `cwd` is not there, "
+        "or the machine has no processes or file descriptors left. The frame has not reached anybody, and what it had"
+        " spent was given back.",
+        "Run the command in a shell, as the gate's user and in the same directory. It is looked up in the gate's PATH"
+        " and gets its arguments as they are: no quotes, `~`, variables or pipes are expanded.",
+    ),
+    "UPS041": CodePage(
+        "the server's process ended",
+        "The process that served this session ended, or closed its output, while a request waited. Calls that it had "
+        "been sent count as made: whether they took effect is not known. The session is over; the next one gets a new "
+        "process.",
+        "Look at the gate's log: it has the exit status and what the server wrote to its stderr.",
+    ),
+    "UPS042": CodePage(
+        "the server did not answer in time",
+        "The server has neither answered nor reported progress within `timeout`. In 2026-07-28 it was told that the "
+        "request is cancelled. Whether the call takes effect is not known, and it counts as made.",
+        "Raise the server's `timeout` in callgate.yaml if its tools are slow; it runs until the first sign of life.",
+    ),
+    "UPS043": CodePage(
+        "the server's answer is too large",
+        "The server wrote a message longer than `max_response`. It was not kept and not passed on. The call has run.",
+        "Ask the server for less at a time, or raise `max_response` in callgate.yaml.",
+    ),
+    "UPS044": CodePage(
+        "the server's answer is no response",
+        "The server wrote a line that seems to answer a request but is not a JSON-RPC response that all readers "
+        "understand in the same way: a number that is not JSON, a member twice, bad UTF-8. The call has run.",
+        "Report it to the server's author.",
+    ),
+    "UPS045": CodePage(
+        "too much waits for the server",
+        "The server does not read what it was sent, or `max_in_flight` requests wait for its answers. The frame has "
+        "not left the gate, and what it had spent was given back.",
+        "Wait for answers before asking more. If the server is stuck, end the session; its process ends with it.",
+    ),
+    "UPS046": CodePage(
+        "too many processes of the server",
+        "Each session (each identity, in 2026-07-28) has a process of its own. `max_children` of them are in use; if "
+        "one were idle, it would have made room.",
+        "Try again later, end sessions that are not needed, or raise `max_children` in callgate.yaml.",
+    ),
+    "UPS047": CodePage(
+        "the session is not known here",
+        "The session has ended: its server process died, was idle for longer than `idle`, had to make room, or was "
+        "served by another gate. A process's memory cannot be carried over.",
+        "Start a new session with `initialize`; clients do so by themselves when they get the HTTP status 404.",
+    ),
+    "UPS048": CodePage(
+        "the server speaks no protocol version without a handshake",
+        "The request is of protocol version 2026-07-28, and the server, asked with `server/discover`, does not know "
+        "it. The gate does not translate between the eras. The request has not been sent. It is remembered for five "
+        "minutes.",
+        "Let the client speak a version with `initialize`; the answer names them in `data.supported`. Or update the "
+        "server.",
+    ),
+    "UPS049": CodePage(
+        "the server keeps ending",
+        "The server's process ended three times or more soon after its start, so it is not started again at once. The "
+        "frame has not reached anybody.",
+        "Look at the gate's log: it has each exit status and what the server wrote to its stderr last. Starts go on "
+        "by themselves after the seconds that the message names.",
+    ),
+    "UPS050": CodePage(
+        "the server does not say which versions it speaks",
+        "Before the first request of 2026-07-28 a new server process is asked `server/discover`. It has not answered "
+        "within ten seconds of its start, so it was ended. The request has not been sent.",
+        "If the server's first start takes long because it is fetched (npx, uvx), install it beforehand. Otherwise "
+        "look at what it wrote to its stderr, in the gate's log.",
+    ),
+    "UPS051": CodePage(
+        "nobody takes the server's request",
+        "This answer goes to the server: it asked its client something (sampling, elicitation, roots), the client has "
+        "no stream open on which it could be asked, and too many frames waited for one already.",
+        "Nothing, unless it happens often: then use a client that keeps a GET stream open, as MCP allows.",
     ),
 }
