@@ -60,7 +60,7 @@ class Verdict(Struct, frozen=True):
 class Authenticator:
     """Turns the head of a request into a Principal.
 
-    `config` None: nobody is asked, everybody is ANONYMOUS. Raises PolicyError if a file of `config` is not usable.
+    `config` None: nobody is asked, everybody is ANONYMOUS. Raises ConfigError if a file of `config` is not usable.
     Call `tick` about once a second; key sets are fetched by threads of their own, which `tick` starts.
     """
 
@@ -135,7 +135,7 @@ class Authenticator:
     def reload(self, config: AuthConfig | None = None) -> None:
         """Read all files again, of a new configuration if one is given.
 
-        Raises PolicyError, and then everything stays as it was. Blocks for as long as the files take; a caller
+        Raises ConfigError, and then everything stays as it was. Blocks for as long as the files take; a caller
         who minds has `read_credentials` called in a thread, and `use` by the loop.
         """
         config = config or self._config

@@ -11,7 +11,7 @@ from callgate.auth.apikeys import KeyRing
 from callgate.auth.keyfile import read_keyfile
 from callgate.config.model import AuthConfig, JwtConfig
 from callgate.diagnostics import Diagnostic
-from callgate.errors import PolicyError
+from callgate.errors import ConfigError, PolicyError
 from callgate.text import quote
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ def is_url(jwks: str) -> bool:
 
 
 def read_credentials(config: AuthConfig) -> Credentials:
-    """Read the files that `config` names. Raises PolicyError with every finding (AUTH03x)."""
+    """Read the files that `config` names. Raises ConfigError with every finding (AUTH03x)."""
     findings = [found for each in config.jwt for found in _check(each)]
     findings += _check_together(config)
     warnings: list[Diagnostic] = []
@@ -65,7 +65,7 @@ def read_credentials(config: AuthConfig) -> Credentials:
                 for note in key_sets[each.issuer].notes
             ]
     if any(found.severity == "error" for found in findings):
-        raise PolicyError(findings)
+        raise ConfigError(findings)
     return Credentials(config, keys, key_sets, tuple(warnings))
 
 

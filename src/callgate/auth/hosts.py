@@ -30,7 +30,16 @@ _MAX_PARAM_HEADERS = 32
 
 _ANY_ADDRESS = ("", "0.0.0.0", "::", "[::]")  # noqa: S104 -- compared, never bound
 
-_ALLOWED_HEADERS = "authorization, content-type, accept, last-event-id, mcp-session-id, mcp-protocol-version, mcp-method, mcp-name"
+_ALLOWED_HEADERS = (
+    "authorization",
+    "content-type",
+    "accept",
+    "last-event-id",
+    "mcp-session-id",
+    "mcp-protocol-version",
+    "mcp-method",
+    "mcp-name",
+)
 _EXPOSED = (
     b"access-control-expose-headers",
     b"Mcp-Session-Id, MCP-Protocol-Version, WWW-Authenticate, Retry-After",
@@ -40,21 +49,17 @@ _EXPOSED = (
 class Hosts:
     """The names a listener is served under, and the pages that may call it.
 
-    Always: `localhost`, 127.0.0.0/8 and [::1]. Then `listen.hosts` (`name`, `*.name`, addresses), the address that
-    is listened on if it is one, and the host of `resource`, the gate's public URL. All with any port (a tunnel or a
+    Always: `localhost`, 127.0.0.0/8 and [::1]. Then `listen.hosts`, the address that is listened on unless that is
+    every address, and the host of `resource`, the gate's public URL. All with any port (a tunnel or a
     container may map it), but for an entry that names one. Pages: `listen.origins`, and pages of the very host and
     port that is spoken to; never `null`.
     """
 
     def __init__(self, listen: ListenConfig, resource: str | None = None) -> None:
         self._names: set[str] = set()
-        self._suffixes: list[str] = []
-        for entry in (*listen.hosts, _bracketed(listen.host), _authority_of(resource)):
-            name = entry.lower()
-            if name.startswith("*."):
-                self._suffixes.append(name[1:])
-            elif name not in _ANY_ADDRESS:
-                self._names.add(name)
+        for entry in (*listen.hosts, listen.host, _authority_of(resource)):
+            if entry not in _ANY_ADDRESS:
+                self._names.add(_canonical(entry.lower()))
         self._origins = {_plain_origin(each) for each in listen.origins} - {"null"}
         self._passed: set[tuple[bytes | None, bytes | None, bytes | None]] = set()
 
@@ -95,7 +100,7 @@ class Hosts:
         return (
             *allowed,
             (b"access-control-allow-methods", b"POST, GET, DELETE"),
-            (b"access-control-allow-headers", ", ".join((_ALLOWED_HEADERS, *params)).encode("ascii")),
+            (b"access-control-allow-headers", ", ".join((*_ALLOWED_HEADERS, *params)).encode("ascii")),
             (b"access-control-max-age", b"600"),
         )
 
@@ -125,12 +130,7 @@ class Hosts:
                 return True
         elif ".." in host:
             return False
-        return (
-            host in ("localhost", "[::1]")
-            or host in self._names
-            or authority in self._names
-            or any(host.endswith(suffix) and len(host) > len(suffix) for suffix in self._suffixes)
-        )
+        return host in ("localhost", "[::1]") or host in self._names or authority in self._names
 
 
 def _is_plain_ipv6(text: str) -> bool:
@@ -152,8 +152,12 @@ def _one(head: Head, name: bytes) -> bytes | None:
         return None
 
 
-def _bracketed(address: str) -> str:
-    return f"[{address}]" if ":" in address and not address.startswith("[") else address
+def _canonical(entry: str) -> str:
+    """An IPv6 address as it must stand in `Host`; everything else as it is."""
+    try:
+        return f"[{IPv6Address(entry.strip('[]'))}]"
+    except AddressValueError:
+        return entry
 
 
 def _authority_of(url: str | None) -> str:

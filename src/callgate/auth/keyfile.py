@@ -14,7 +14,7 @@ from typing import Any
 
 from callgate.auth.apikeys import ID_LENGTH, ApiKey, KeyRing
 from callgate.diagnostics import Diagnostic, Source
-from callgate.errors import PolicyError
+from callgate.errors import ConfigError
 from callgate.policy.findings import Findings
 from callgate.policy.source_text import MAX_BYTES, decode
 from callgate.policy.values import (
@@ -75,7 +75,7 @@ def load_keys(data: bytes, file: str, mode: int = 0o600) -> KeyFile:
         message = (
             f"others may write to the key file {quote(file, 200)} (mode {mode:04o}), and so let themselves in"
         )
-        raise PolicyError([Diagnostic("error", "AUTH031", message, help=help)])
+        raise ConfigError([Diagnostic("error", "AUTH031", message, help=help)])
     text = decode(data, file)
     findings = Findings(text)
     tree = parse(text, findings)
@@ -85,7 +85,7 @@ def load_keys(data: bytes, file: str, mode: int = 0o600) -> KeyFile:
     elif not findings.errors:
         findings.error("AUTH033", "the file holds no keys", Source(file, 1, 1), "write `keys: []`")
     if findings.errors:
-        raise PolicyError(findings.sorted())
+        raise ConfigError(findings.sorted())
     warnings = findings.sorted()
     if mode & 0o044:
         message = f"others may read the key file {quote(file, 200)} (mode {mode:04o})"
@@ -192,6 +192,6 @@ def parse_expires(text: str) -> float | None:
         return None
 
 
-def _unreadable(path: str, why: str, help: str) -> PolicyError:
+def _unreadable(path: str, why: str, help: str) -> ConfigError:
     message = f"cannot read the key file {quote(path, 200)}: {why}"
-    return PolicyError([Diagnostic("error", "AUTH030", message, help=help)])
+    return ConfigError([Diagnostic("error", "AUTH030", message, help=help)])
