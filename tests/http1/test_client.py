@@ -3,7 +3,7 @@
 import asyncio
 
 import pytest
-from http_peers import OK, Client, RawServer, Taken, on_a_loop
+from tests.support.http_peers import OK, Client, RawServer, Taken, on_a_loop
 
 
 def chunked(*chunks: bytes) -> bytes:

@@ -10,7 +10,7 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
-from http_peers import OK, Taken, on_a_loop
+from tests.support.http_peers import OK, Taken, on_a_loop
 
 from callgate.clock import ManualClock
 from callgate.http1.client import HttpClient, tls_context

@@ -73,11 +73,6 @@ class HttpUpstream:
         """How many frames wait for the end of their answer."""
 
     def send(self, frame: ClientFrame, forward: bytes, route: Route, sink: Sink) -> Handle:
-        params = frame.params
-        if forward is not frame.forward and params is not None:
-            # Sent under another name than it was judged: headers say what the body says.
-            sent: Any = _decode(forward)
-            params = sent.get("params")
         expected: Expected = "answer" if frame.kind == "request" else "receipt"
         answer = Answer(sink, expected, self._max_response, route, self._ended)
         self.in_flight += 1
@@ -88,6 +83,11 @@ class HttpUpstream:
             text = f"the frame has {len(forward)} bytes; at most {self._max_request} are sent to this server"
             self._refuse(answer, UpstreamFailure("too_large", "UPS025", text, ran=False))
         else:
+            params = frame.params
+            if forward is not frame.forward and params is not None:
+                # Sent under another name than it was judged: headers say what the body says.
+                sent: Any = _decode(forward)
+                params = sent.get("params")
             headers = [*_POST, *self._credentials.current(), *frame_headers(frame, params, route)]
             self._ask(answer, b"POST", headers, forward)
         return answer

@@ -160,5 +160,5 @@ def _scalar(value: Any) -> str | None:
         return str(value) if abs(value) < _MAX_INTEGER else None
     if isinstance(value, float | Decimal):
         # 42.0 is an integer to JSON Schema, and 42 in every language's words.
-        return str(int(value)) if abs(value) < _MAX_EXACT and value == int(value) else str(value)
+        return str(int(value)) if -_MAX_EXACT < value < _MAX_EXACT and value == int(value) else str(value)
     return None
