@@ -14,12 +14,17 @@ from callgate.errors import CallgateError, UsageError
 
 COMMANDS: dict[str, str] = {
     "run": "callgate.cli.run",
+    "serve": "callgate.cli.serve",
     "policy check": "callgate.cli.policy_check",
     "policy explain": "callgate.cli.policy_explain",
     "policy schema": "callgate.cli.policy_schema",
     "config check": "callgate.cli.config_check",
     "config schema": "callgate.cli.config_schema",
     "audit verify": "callgate.cli.audit_verify",
+    "calls tail": "callgate.cli.calls_tail",
+    "calls show": "callgate.cli.calls_show",
+    "calls stats": "callgate.cli.calls_stats",
+    "status": "callgate.cli.status",
     "key new": "callgate.cli.key_new",
     "key list": "callgate.cli.key_list",
 }
