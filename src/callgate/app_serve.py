@@ -1,1 +1,366 @@
-"""Puts the parts of `callgate serve` together."""
+"""Puts the parts of `callgate serve` together: one process that serves, or several on one port."""
+
+import asyncio
+import gc
+import os
+import signal
+import sys
+from collections.abc import Mapping
+from contextlib import suppress
+
+import uvloop
+from msgspec import structs
+
+import callgate
+from callgate.audit.jsonl import JsonlAudit
+from callgate.auth.authenticator import Authenticator
+from callgate.auth.hosts import Hosts
+from callgate.clock import SystemClock
+from callgate.config.checks import overridden
+from callgate.config.loaded import Loaded
+from callgate.config.loader import settled_config
+from callgate.config.model import ServeConfig, ServerConfig
+from callgate.config.reload import one_line
+from callgate.config.secrets import read_secret
+from callgate.errors import AuditError, CallgateError
+from callgate.gate.admit import Caller, Gate
+from callgate.http1.listener import Listener
+from callgate.http1.tls import Certificate
+from callgate.policy.compile import Policy
+from callgate.proxy.selftest import refuses, with_canary
+from callgate.serve.front import Front, Page
+from callgate.serve.judging import Judging
+from callgate.serve.options import ServeOptions
+from callgate.serve.pages import pages
+from callgate.serve.sealing import Seal
+from callgate.serve.selftest import NoServer, Noted, canary_call, canary_head, check
+from callgate.serve.serving import Serving
+from callgate.serve.shared import Guarded, Shared
+from callgate.serve.unanswered import Unanswered
+from callgate.serve.workers import Slot, supervise
+from callgate.state.ledger import Ledger
+from callgate.state.memory import MemoryLedger
+from callgate.state.open import default_state_dir, open_ledger
+from callgate.telemetry.contract import Levels
+from callgate.telemetry.logs import Log
+from callgate.telemetry.metrics import Metrics
+from callgate.telemetry.tracing import open_tracing
+from callgate.telemetry.workers import Workers
+from callgate.transports.environment import child_environment
+from callgate.transports.spawner import Spawner
+from callgate.upstream.contract import Upstream
+from callgate.upstream.http import HttpUpstream
+from callgate.upstream.stdio import StdioUpstream
+
+MIN_SECRET = 32
+
+
+def serve(options: ServeOptions, spawner: Spawner) -> int:
+    """Serve until told to end. Returns the exit status.
+
+    Raises CallgateError before anything is served: the configuration, a policy, the state, the audit, the address or
+    the self-test is at fault.
+    """
+    loaded = settled_config(options.config)
+    loaded = structs.replace(loaded, config=adjusted(loaded.config, options))
+    if loaded.config.workers == 1:
+        return run_worker(options, loaded, spawner, None)
+    spawner.close()
+    return supervise(loaded.config, lambda slot: run_worker(options, loaded, None, slot), SystemClock())
+
+
+def adjusted(config: ServeConfig, options: ServeOptions) -> ServeConfig:
+    """The configuration with what the command line says instead. Raises ConfigError if that does not go together."""
+    config = overridden(
+        config,
+        host=options.host,
+        port=options.port,
+        tls_cert=options.tls_cert,
+        tls_key=options.tls_key,
+        state=options.state,
+        workers=options.workers,
+    )
+    audit = config.audit if options.audit is None else os.path.abspath(options.audit)
+    return structs.replace(config, audit=audit, audit_sync=options.audit_sync or config.audit_sync)
+
+
+def run_worker(options: ServeOptions, loaded: Loaded, spawner: Spawner | None, slot: Slot | None) -> int:
+    """Serve in this process. `slot` is its place among several, None if it is alone."""
+    loop = uvloop.new_event_loop()
+    asyncio.set_event_loop(loop)
+    try:
+        return _Worker(loop, options, loaded, spawner, slot).run()
+    finally:
+        loop.close()
+
+
+class _Worker:
+    """Everything that one process serves with."""
+
+    def __init__(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        options: ServeOptions,
+        loaded: Loaded,
+        spawner: Spawner | None,
+        slot: Slot | None,
+    ) -> None:
+        self._loop = loop
+        self._options = options
+        self._spawner = spawner
+        self._slot = slot
+        self._clock = SystemClock()
+        self._config = config = loaded.config
+        self._canary = f"self-test-{os.urandom(8).hex()}"
+        self._metrics = Metrics(self._clock, self._levels)
+        self._log = Log(
+            options.log_level, options.log_format, self._clock, on_drop=self._metrics.log_lines_dropped
+        )
+        self._show_warnings(loaded)
+        self._tracing = open_tracing(
+            config.telemetry.otlp_endpoint, config.telemetry.service_name, os.environ, self._log
+        )
+        token = os.urandom(8).hex()
+        self._ledger = self._open_ledger()
+        self._audit = (
+            None
+            if config.audit is None
+            else JsonlAudit(config.audit, sync=config.audit_sync, clock=self._clock)
+        )
+        gate = Gate(
+            self._policy(loaded, config.servers[0].name),
+            self._ledger,
+            self._audit,
+            Caller(f"serve-{token}", "callgate", "callgate"),
+            self._clock,
+            arguments_mode=config.audit_arguments,
+            id_prefix=f"{token[:6]}-",
+        )
+        gate.event("gate_started", None, f"callgate {callgate.__version__}, configuration {config.revision}")
+        self._serving: Serving | None = None
+        blocks = not isinstance(self._ledger, MemoryLedger) or (
+            self._audit is not None and config.audit_sync == "full"
+        )
+        judging = Judging(gate, loop, threaded=blocks, failed=self._audit_changed)
+        self._shared = Shared(
+            judging=judging,
+            seal=Seal(self._secret()),
+            observer=self._metrics,
+            log=self._log,
+            clock=self._clock,
+            unanswered=Unanswered(self._clock, judging.settle),
+            home=token,
+            key_header=None
+            if config.sessions.key_header is None
+            else config.sessions.key_header.lower().encode(),
+            tracing=self._tracing,
+        )
+        self._workers = Workers(
+            self._metrics,
+            self._clock,
+            None if slot is None else slot.directory,
+            "0" if slot is None else str(slot.number),
+        )
+        self._authenticator = Authenticator(config.auth, clock=self._clock, notify=self._notify)
+        self._certificate = (
+            Certificate(config.listen.tls_cert, config.listen.tls_key)
+            if config.listen.tls_cert is not None and config.listen.tls_key is not None
+            else None
+        )
+        servers = {f"/{one.name}/mcp": self._make(loaded, one.name) for one in config.servers}
+        self._front = Front(
+            self._shared,
+            servers,
+            {},
+            self._authenticator,
+            Hosts(config.listen, None if config.auth is None else config.auth.resource),
+            lambda: self._serving is not None and self._serving.accepting,
+        )
+        self._loaded = loaded
+
+    def run(self) -> int:
+        """Prove, accept, and go on until a signal ends it."""
+        self._self_test()
+        self._serving = serving = Serving(
+            self._loop,
+            self._loaded,
+            self._shared,
+            self._metrics,
+            self._workers,
+            self._authenticator,
+            self._front,
+            self._make,
+            self._pages,
+            lambda config: adjusted(config, self._options),
+        )
+        self._front.pages = self._pages(self._config)
+        listener = self._loop.run_until_complete(self._listen())
+        serving.begin(_Listening(listener, self._certificate))
+        self._log("banner", self._banner(listener), event="listening")
+        for number in (signal.SIGTERM, signal.SIGINT):
+            self._loop.add_signal_handler(number, serving.drain, self._loop.stop)
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)
+        # What is alive now stays alive: the collector need not look at it again.
+        gc.collect()
+        gc.freeze()
+        try:
+            self._loop.run_forever()
+        finally:
+            self._close()
+        return 0
+
+    def _close(self) -> None:
+        self._shared.judging.close()
+        self._ledger.close()
+        if self._audit is not None:
+            self._audit.close()
+        if self._tracing is not None:
+            self._tracing.close()
+        if self._spawner is not None:
+            self._spawner.close()
+        self._log.close()
+
+    async def _listen(self) -> Listener:
+        listen = self._config.listen
+        listener = Listener(
+            self._front,
+            listen.limits,
+            clock=self._clock,
+            observe=lambda code: self._metrics.refused("", code),
+        )
+        if self._slot is not None:
+            await listener.adopt(self._slot.socket, certificate=self._certificate)
+        else:
+            await listener.bind(listen.host, listen.port, certificate=self._certificate)
+        return listener
+
+    def _make(self, loaded: Loaded, name: str) -> Guarded:
+        """One server with its policy. Raises CallgateError: the self-test failed, or a secret is missing."""
+        config = next(one for one in loaded.config.servers if one.name == name)
+        policy = self._policy(loaded, name)
+        upstream = self._upstream(config)
+        return Guarded(config, policy, upstream, self._clock, self._loop, os.urandom(8).hex())
+
+    def _policy(self, loaded: Loaded, name: str) -> Policy:
+        policy = with_canary(loaded.documents[name], self._canary)
+        if not refuses(policy, self._canary):
+            raise CallgateError("SELF001", f"the self-test of the policy of `{name}` failed")
+        self._metrics.know(name, [tool.pattern for tool in loaded.documents[name].tools])
+        return policy
+
+    def _upstream(self, config: ServerConfig) -> Upstream:
+        if config.url is not None:
+            return HttpUpstream(config, self._loop, self._clock)
+        if self._spawner is None:
+            raise CallgateError("CFG042", "a server that is started here belongs to one process alone")
+        own = {name: read_secret(value) for name, value in config.env.items()}
+        env = child_environment(os.environ, own)
+        return StdioUpstream(config, env, self._spawner, self._loop, self._clock, self._log)
+
+    def _open_ledger(self) -> Ledger:
+        config = self._config
+        state = config.state if isinstance(config.state, str | None) else read_secret(config.state)
+        return open_ledger(
+            state,
+            self._clock,
+            state_dir=default_state_dir(os.environ, sys.platform),
+            durable_sessions=True,
+            outlives_process=True,
+        )
+
+    def _secret(self) -> bytes:
+        secret = self._config.sessions.secret
+        if secret is None:
+            return os.urandom(MIN_SECRET) if self._slot is None else self._slot.secret
+        found = read_secret(secret).encode()
+        if len(found) < MIN_SECRET:
+            raise CallgateError("CFG051", f"the secret of `sessions` is shorter than {MIN_SECRET} characters")
+        return found
+
+    def _pages(self, config: ServeConfig) -> Mapping[str, Page]:
+        serving = self._serving
+        if serving is None:
+            return {}
+        return pages(config, serving.status, self._workers, self._authenticator)
+
+    def _levels(self) -> Levels:
+        return Levels() if self._serving is None else self._serving.levels()
+
+    def _audit_changed(self, error: AuditError | None) -> None:
+        if self._serving is not None:
+            self._serving.audit_changed(error)
+
+    def _notify(self, code: str, text: str) -> None:
+        self._log("warning", f"{text} [{code}]", event="authentication", code=code)
+
+    def _show_warnings(self, loaded: Loaded) -> None:
+        for finding in loaded.config.warnings:
+            self._log("warning", one_line(finding))
+        for document in loaded.documents.values():
+            for finding in document.warnings:
+                self._log("warning", one_line(finding))
+
+    def _self_test(self) -> None:
+        """Send the canary to every server's path; nothing may come out behind it."""
+        for path, guarded in self._front.servers.items():
+            server = NoServer(guarded.name)
+            stand_in = Guarded(
+                guarded.config, guarded.policy, server, self._clock, self._loop, os.urandom(8).hex()
+            )
+            shared = structs.replace(
+                self._shared, observer=Metrics(self._clock), log=Log("error", "text", self._clock)
+            )
+            answered: asyncio.Future[None] = self._loop.create_future()
+            noted = Noted(lambda waiting=answered: waiting.set_result(None))  # type: ignore[misc]
+            config = self._config.listen
+            front = Front(shared, {path: stand_in}, {}, Authenticator(None), Hosts(config), lambda: True)
+            head = canary_head(path, self._canary)
+            front.head(head)
+            front.handle(head, canary_call(self._canary), noted)
+            with suppress(TimeoutError):
+                self._loop.run_until_complete(asyncio.wait_for(answered, 10))
+            check(noted, server)
+
+    def _banner(self, listener: Listener) -> str:
+        config = self._config
+        host, port = listener.addresses[0]
+        shown = f"[{host}]" if ":" in host else host
+        scheme = "http" if self._certificate is None else "https"
+        state = (
+            "sqlite"
+            if config.state is None
+            else "redis"
+            if not isinstance(config.state, str)
+            else config.state.partition(":")[0]
+        )
+        audit = (
+            "off"
+            if config.audit is None
+            else "jsonl"
+            if config.audit_sync == "full"
+            else "jsonl (not synced)"
+        )
+        keys = "nobody is asked who they are" if config.auth is None else "callers authenticated"
+        names = ", ".join(one.name for one in config.servers)
+        return (
+            f"callgate {callgate.__version__}  listening on {scheme}://{shown}:{port}"
+            f"  configuration {config.revision[:7]}  state {state}  audit {audit}  {keys}  self-test ok  → {names}"
+        )
+
+
+class _Listening:
+    """The listener with the certificate that it shows."""
+
+    def __init__(self, listener: Listener, certificate: Certificate | None) -> None:
+        self._listener = listener
+        self._certificate = certificate
+        self.stop_accepting = listener.stop_accepting
+        self.close = listener.close
+
+    @property
+    def connections(self) -> int:
+        return self._listener.connections
+
+    def reload_tls(self) -> None:
+        if self._certificate is not None:
+            self._certificate.refresh()

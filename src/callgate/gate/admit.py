@@ -166,16 +166,16 @@ class Gate:
         """
         judged = [self._decide(call.policy, _request(call)) for call in calls]
         charged = [
-            (admission, decision)
-            for admission, decision in judged
+            (admission, decision, call.caller.server)
+            for call, (admission, decision) in zip(calls, judged, strict=True)
             if admission.denial is None and (decision.charges or decision.guards)
         ]
         if charged:
-            outcomes = self.ledger.reserve_many([(d.charges, d.guards) for _, d in charged])
-            for (admission, decision), outcome in zip(charged, outcomes, strict=True):
+            outcomes = self.ledger.reserve_many([(d.charges, d.guards) for _, d, _ in charged])
+            for (admission, decision, server), outcome in zip(charged, outcomes, strict=True):
                 self._reserved(admission, outcome)
                 for charge in decision.charges:
-                    self._charged[charge.limit.id, charge.limit.rule] = charge
+                    self._charged[server, charge.limit.id] = charge
             while len(self._charged) > MAX_USAGE:
                 del self._charged[next(iter(self._charged))]
         if self._audit is not None:
@@ -185,16 +185,16 @@ class Gate:
                 )
         return [admission for admission, _ in judged]
 
-    def usage(self) -> list[tuple[str, Amount, Amount]]:
-        """Rule, use and maximum of the limits that `admit_all` charged last, each by the counter charged last."""
+    def usage(self) -> list[tuple[str, str, Amount, Amount]]:
+        """Server, rule, use and maximum of limits that `admit_all` charged, each by the counter charged last."""
         found = []
-        for charge in self._charged.values():
+        for (server, _), charge in self._charged.items():
             if charge.limit.max is not None:
                 try:
                     used, _ = self.ledger.used(charge.key, charge.limit.window)
                 except StateError:
                     return []
-                found.append((charge.limit.rule, used, charge.limit.max))
+                found.append((server, charge.limit.rule, used, charge.limit.max))
         return found
 
     def _decide(self, policy: DecidesCalls, request: Request) -> tuple[Admission, Decision]:

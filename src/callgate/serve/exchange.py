@@ -336,6 +336,11 @@ class Exchange:
                 self.shared.streams.discard(self)
                 self.responder.abort()
 
+    def drain(self) -> None:
+        """The gate is about to end: what would never end by itself ends now."""
+        if self.method == "subscriptions/listen":
+            self.expire()
+
     def announce(self) -> None:
         """Tell the agent that it now sees other tools, if this stream is one that it asked to be told on."""
         params = self.frame.params or {}

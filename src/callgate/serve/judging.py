@@ -25,7 +25,7 @@ _UNRECORDED = Denial(
     code.AUDIT_UNAVAILABLE, None, "the audit cannot be written, and nothing is forwarded unrecorded"
 )
 Done = Callable[[Admission], None]
-Usage = list[tuple[str, Amount, Amount]]
+Usage = list[tuple[str, str, Amount, Amount]]
 
 
 class Settlement(Struct, gc=False):
@@ -63,6 +63,8 @@ class Judging:
         self._busy = False
         self._closed = False
         self._audit_failed = False
+        self.store_failed = False
+        """Whether the limit store could not answer the last call that asked it."""
         self._idle: Callable[[], None] | None = None
         self._queue: SimpleQueue[_Turn | None] = SimpleQueue()
         self._thread: Thread | None = None
@@ -106,7 +108,7 @@ class Judging:
         self._flush_soon()
 
     def usage(self, told: Callable[["Usage"], None]) -> None:
-        """Ask what limits have been charged with; `told` gets rule, use and maximum of each."""
+        """Ask what limits have been charged with; `told` gets server, rule, use and maximum of each."""
         self._usage = told
         self._begin()
 
@@ -173,6 +175,10 @@ class Judging:
         if turn.usage is not None:
             turn.usage(turn.used)
         for done, admission in zip(turn.waiting, admissions, strict=True):
+            if admission.denial is not None and admission.denial.code == code.STORE_UNAVAILABLE:
+                self.store_failed = True
+            elif admission.reservation is not None:
+                self.store_failed = False
             done(admission)
         if self._idle is not None and not self._busy:
             self._loop.call_soon(self._begin)

@@ -30,7 +30,7 @@ class Listening:
         headers: tuple[Header, ...],
     ) -> None:
         self._shared = shared
-        self._guarded = guarded
+        self.guarded = guarded
         self._responder = responder
         self.caller = caller
         self._route = route
@@ -44,7 +44,7 @@ class Listening:
         """Open the stream."""
         self._responder.on_gone = self._gone
         self._responder.on_room = self._room
-        handle = self._guarded.upstream.listen(self._route, last_event_id, self)
+        handle = self.guarded.upstream.listen(self._route, last_event_id, self)
         if not self._over:
             self._handle = handle
 
@@ -62,8 +62,8 @@ class Listening:
             return
         forward: bytes | None = data
         if data:
-            if self._guarded.aliases.used:
-                data = self._guarded.aliases.undo(data)
+            if self.guarded.aliases.used:
+                data = self.guarded.aliases.undo(data)
             forward = self._read(read_server_frame(data))
         if forward is None:
             return
@@ -90,7 +90,7 @@ class Listening:
         elif failure.kind == "unknown_session":
             self._finish(404, error_body(None, SESSION_NOT_FOUND, failure.text, failure.code))
         else:
-            self._shared.observer.upstream_failed(self._guarded.name, failure.code)
+            self._shared.observer.upstream_failed(self.guarded.name, failure.code)
             self._finish(502, error_body(None, SERVER_ERROR, failure.text, failure.code))
 
     def heartbeat(self) -> None:
@@ -98,9 +98,13 @@ class Listening:
         self._responder.write(b":\n\n")
 
     def expire(self) -> None:
-        """The caller's credential has ended."""
+        """The caller's credential has ended, or the gate ends."""
         self._gone()
         self._responder.finish()
+
+    def drain(self) -> None:
+        """The gate is about to end."""
+        self.expire()
 
     def announce(self) -> None:
         """Tell the agent that it now sees other tools."""
@@ -108,31 +112,31 @@ class Listening:
 
     def _read(self, frame: ServerFrame) -> bytes | None:
         if frame.kind == "response":
-            key = (self._guarded.name, self._route.lane, frame.id)
+            key = (self.guarded.name, self._route.lane, frame.id)
             admission = self._shared.unanswered.take(key) if frame.id is not None else None  # type: ignore[arg-type]
             if admission is not None:
                 status, task = call_status(frame, modern=False)
                 size = len(frame.forward)
                 self._shared.judging.settle(Settlement(admission, status, True, frame.error_code, size, task))
                 return frame.forward
-            forward = unasked_answer(frame, self._guarded.policy)
+            forward = unasked_answer(frame, self.guarded.policy)
             if forward is None:
                 self._drop(UNASKED_LIST, "WIR054")
             return forward
         if frame.kind == "garbage":
             # What cannot be read may be a list of tools to some reader.
-            if frame.passable and not self._guarded.policy.hides_anything:
+            if frame.passable and not self.guarded.policy.hides_anything:
                 return frame.forward
             self._drop("a frame from the server is no valid message", "WIR055")
             return None
         if frame.method == "notifications/tools/list_changed":
-            self._guarded.tools["legacy"].outdated()
+            self.guarded.tools["legacy"].outdated()
         return frame.forward
 
     def _drop(self, text: str, stable: str) -> None:
-        name = self._guarded.name
+        name = self.guarded.name
         self._shared.log("warning", f"{name}: {text}", event="dropped", server=name, code=stable)
-        revision = self._guarded.policy.revision
+        revision = self.guarded.policy.revision
         self._shared.judging.event("frame_refused", stable, text, self.caller, revision)
 
     def _gone(self) -> None:
@@ -160,7 +164,7 @@ class Ending:
     """One DELETE, and its sink: the server's status is the answer."""
 
     def __init__(self, guarded: Guarded, responder: Responder, headers: tuple[Header, ...]) -> None:
-        self._guarded = guarded
+        self.guarded = guarded
         self._headers = headers
         self._responder = responder
         self._status = 200

@@ -49,12 +49,15 @@ class Stream(Protocol):
     """An answer that goes on, for a caller whose credential may end before it does."""
 
     caller: Caller
+    guarded: "Guarded"
 
     def heartbeat(self) -> None: ...
 
     def announce(self) -> None: ...
 
     def expire(self) -> None: ...
+
+    def drain(self) -> None: ...
 
 
 class Shared(Struct):

@@ -1,0 +1,139 @@
+"""Several processes on one port: start them, start those anew that die, end them all. Forks before any thread.
+
+Each has a listening socket of its own (SO_REUSEPORT), so the kernel spreads connections over them. What they share
+is the limit store, the audit, the secret that seals sessions, and a directory for their metrics.
+"""
+
+import os
+import shutil
+import signal
+import socket
+import tempfile
+from collections.abc import Callable
+from contextlib import suppress
+
+from msgspec import Struct
+
+from callgate.clock import Clock
+from callgate.config.model import ServeConfig
+from callgate.errors import UsageError
+from callgate.text import quote
+from callgate.transports.prctl import die_with_parent
+
+BACKLOG = 2048
+RESTART_SECONDS = 1.0
+"""A worker that dies sooner than this after its start is not started again at once."""
+MAX_FAILED_STARTS = 5
+
+
+class Slot(Struct):
+    """One worker's place: its socket, where metrics are shared, and the secret of all."""
+
+    number: int
+    socket: socket.socket
+    directory: str
+    secret: bytes
+
+
+class Supervisor:
+    """Runs in the parent only; serves nothing itself."""
+
+    def __init__(self, config: ServeConfig, work: Callable[[Slot], int], clock: Clock) -> None:
+        self._config = config
+        self._work = work
+        self._clock = clock
+        self._secret = os.urandom(32)
+        self._directory = tempfile.mkdtemp(prefix="callgate-")
+        self._living: dict[int, tuple[int, int]] = {}
+        self._failed = 0
+        self._ending = False
+        # The first binding finds a free port where none is named; all others take the same.
+        self._first = _bound(config.listen.host, config.listen.port)
+        self._port = self._first.getsockname()[1]
+
+    def run(self) -> int:
+        """Return 0 after an orderly end; the status of a worker that cannot start otherwise."""
+        try:
+            signal.signal(signal.SIGTERM, self._end)
+            signal.signal(signal.SIGINT, self._end)
+            signal.signal(signal.SIGHUP, signal.SIG_IGN)
+            for number in range(self._config.workers):
+                self._start(number)
+            return self._watch()
+        finally:
+            self._first.close()
+            shutil.rmtree(self._directory, ignore_errors=True)
+
+    def _start(self, number: int) -> None:
+        pid = os.fork()
+        if pid == 0:
+            status = 70
+            try:
+                status = self._be_worker(number)
+            finally:
+                os._exit(status)
+        self._living[pid] = number, self._clock.monotonic_ns()
+
+    def _be_worker(self, number: int) -> int:
+        die_with_parent()
+        for each in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(each, signal.SIG_DFL)
+        own = _bound(self._config.listen.host, self._port)
+        self._first.close()
+        from callgate.cli.console import print_error
+        from callgate.errors import CallgateError
+
+        try:
+            return self._work(Slot(number, own, self._directory, self._secret))
+        except CallgateError as error:
+            print_error(error)
+            return error.exit_status
+
+    def _watch(self) -> int:
+        status = 0
+        while self._living:
+            pid, wait_status = os.wait()
+            number, since = self._living.pop(pid, (None, 0))
+            if number is None or self._ending:
+                continue
+            lived = (self._clock.monotonic_ns() - since) / 1e9
+            self._failed = self._failed + 1 if lived < RESTART_SECONDS else 0
+            code = os.waitstatus_to_exitcode(wait_status)
+            if code in (2, 3, 4, 5) or self._failed >= MAX_FAILED_STARTS:
+                # It said why; the others would say the same.
+                status = code if code > 0 else 70
+                self._end(signal.SIGTERM, None)
+                continue
+            self._start(number)
+        return status
+
+    def _end(self, _number: int, _frame: object) -> None:
+        self._ending = True
+        for pid in self._living:
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGTERM)
+
+
+def supervise(config: ServeConfig, work: Callable[[Slot], int], clock: Clock) -> int:
+    """Serve in `config.workers` processes, each of which runs `work`. Raises UsageError if the address is taken."""
+    return Supervisor(config, work, clock).run()
+
+
+def _bound(host: str, port: int) -> socket.socket:
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(
+            host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )[0]
+        bound = socket.socket(family, kind, protocol)
+        bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        if family == socket.AF_INET6:
+            bound.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        bound.bind(address)
+    except OSError as error:
+        raise UsageError(
+            "HTTP032",
+            f"cannot listen on {quote(f'{host}:{port}')}: {(error.strerror or 'no such address').lower()}",
+            "choose an address of this machine and a port that nobody listens on and that you may use",
+        ) from None
+    return bound
