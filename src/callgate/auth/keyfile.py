@@ -12,6 +12,8 @@ import stat
 from datetime import UTC, datetime
 from typing import Any
 
+from msgspec.structs import replace
+
 from callgate.auth.apikeys import ID_LENGTH, ApiKey, KeyRing
 from callgate.diagnostics import Diagnostic, Source
 from callgate.errors import ConfigError
@@ -33,6 +35,7 @@ from callgate.text import quote
 _KEYS = ("id", "sha256", "identity", "claims", "expires", "disabled")
 _ID = re.compile(rf"[0-9a-z]{{{ID_LENGTH}}}", re.ASCII)
 _SHA256 = re.compile(r"[0-9a-f]{64}", re.ASCII)
+_LONG_WORD = re.compile(r"[A-Za-z0-9_-]{20,}")
 _DATE = re.compile(r"\d{4}-\d\d-\d\d(T\d\d:\d\d:\d\dZ)?", re.ASCII)
 
 IDENTITY = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@+-]{0,127}", re.ASCII)
@@ -51,7 +54,7 @@ class KeyFile(KeyRing):
 
 
 def read_keyfile(path: str) -> KeyFile:
-    """Read the file at `path`. Raises PolicyError with every finding (AUTH030 to AUTH034, and those of YAML)."""
+    """Read the file at `path`. Raises PolicyError with every finding (AUTH030 to AUTH034; those of YAML, POL0xx)."""
     try:
         # Opened without blocking: a FIFO in its place must not hang the gate.
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
@@ -85,8 +88,8 @@ def load_keys(data: bytes, file: str, mode: int = 0o600) -> KeyFile:
     elif not findings.errors:
         findings.error("AUTH033", "the file holds no keys", Source(file, 1, 1), "write `keys: []`")
     if findings.errors:
-        raise ConfigError(findings.sorted())
-    warnings = findings.sorted()
+        raise ConfigError([_masked(each) for each in findings.sorted()])
+    warnings = tuple(map(_masked, findings.sorted()))
     if mode & 0o044:
         message = f"others may read the key file {quote(file, 200)} (mode {mode:04o})"
         warnings = (Diagnostic("warning", "AUTH032", message, help=f"chmod 600 {file}"), *warnings)
@@ -190,6 +193,11 @@ def parse_expires(text: str) -> float | None:
         return datetime.fromisoformat(text.removesuffix("Z")).replace(tzinfo=UTC).timestamp()
     except ValueError:
         return None
+
+
+def _masked(finding: Diagnostic) -> Diagnostic:
+    """The finding without its line and without long words: either may be a secret in the wrong place."""
+    return replace(finding, message=_LONG_WORD.sub("…", finding.message), line_text=None)
 
 
 def _unreadable(path: str, why: str, help: str) -> ConfigError:
