@@ -14,7 +14,8 @@ from callgate.audit.jsonl import JsonlAudit
 from callgate.clock import SystemClock
 from callgate.diagnostics import Diagnostic
 from callgate.errors import CallgateError, PolicyError
-from callgate.gate.admit import Caller, Gate
+from callgate.gate.admit import Gate
+from callgate.gate.call import Caller
 from callgate.identity import local_identity
 from callgate.policy.compile import Policy
 from callgate.policy.model import Document

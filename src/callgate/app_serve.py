@@ -23,7 +23,8 @@ from callgate.config.model import ServeConfig, ServerConfig
 from callgate.config.reload import one_line
 from callgate.config.secrets import read_secret
 from callgate.errors import AuditError, CallgateError
-from callgate.gate.admit import Caller, Gate
+from callgate.gate.admit import Gate
+from callgate.gate.call import Caller
 from callgate.http1.listener import Listener
 from callgate.http1.tls import Certificate
 from callgate.policy.compile import Policy

@@ -11,7 +11,8 @@ from callgate.audit.record import DecisionRecord, EventRecord, OutcomeRecord, Re
 from callgate.clock import ManualClock
 from callgate.decision import Amount, Charge, Guard, Window
 from callgate.errors import AuditError, StateError
-from callgate.gate.admit import Caller, Gate
+from callgate.gate.admit import Gate
+from callgate.gate.call import Caller
 from callgate.gate.denial import Denial
 from callgate.policy.compile import compile_policy
 from callgate.policy.load import load_policy

@@ -18,7 +18,8 @@ from typing import Any, Self
 from callgate.audit.record import DecisionRecord, EventRecord, OutcomeRecord, Record
 from callgate.clock import ManualClock
 from callgate.errors import AuditError
-from callgate.gate.admit import Caller, Gate
+from callgate.gate.admit import Gate
+from callgate.gate.call import Caller
 from callgate.policy.compile import Policy, compile_policy
 from callgate.policy.load import load_policy
 from callgate.proxy.session import Session

@@ -7,7 +7,6 @@ Nothing may be forwarded before `commit` has returned: no record, no forward (la
 from collections.abc import Sequence
 from typing import Any, Protocol
 
-from msgspec import Struct
 from msgspec.json import Encoder
 
 from callgate import denial_codes as code
@@ -17,21 +16,13 @@ from callgate.audit.timestamp import Timestamp
 from callgate.clock import Clock
 from callgate.decision import Amount, Charge, Decision, Effect, Request
 from callgate.errors import AuditError, StateError
+from callgate.gate.call import Admission, Call, Caller, DecidesCalls, request_of
 from callgate.gate.denial import Denial, limit_denial, reason_denial
 from callgate.state.ledger import Ledger, Refused, Reserved
 
 MAX_USAGE = 500
 _ALLOW = Effect.ALLOW
 _encode = Encoder(decimal_format="number").encode
-
-
-class DecidesCalls(Protocol):
-    """What the gate needs of a compiled policy."""
-
-    @property
-    def revision(self) -> str: ...
-
-    def decide(self, request: Request) -> Decision: ...
 
 
 class Audit(Protocol):
@@ -42,56 +33,6 @@ class Audit(Protocol):
         ...
 
     def close(self) -> None: ...
-
-
-class Caller:
-    """Who calls which server: fixed for one agent connection or one HTTP request.
-
-    `proven`: somebody authenticated the identity; then `claims` is what the credential says, and `expires_at` when
-    it ends (seconds since 1970, None for never).
-    """
-
-    __slots__ = ("claims", "expires_at", "identity", "proven", "server", "session")
-
-    def __init__(
-        self,
-        session: str,
-        identity: str,
-        server: str,
-        *,
-        proven: bool = False,
-        claims: dict[str, Any] | None = None,
-        expires_at: float | None = None,
-    ) -> None:
-        self.session = session
-        self.identity = identity
-        self.server = server
-        self.proven = proven
-        self.claims = claims
-        self.expires_at = expires_at
-
-
-class Call(Struct, gc=False):
-    """One tools/call of many callers' (`Gate.admit_all`). `arguments` and `schema` as in `decision.Request`."""
-
-    policy: DecidesCalls
-    caller: Caller
-    tool: str
-    arguments: dict[str, Any]
-    request_id: str | int
-    schema: Any = None
-
-
-class Admission(Struct, gc=False):
-    """One judged call. `denial` is None for a call that may be forwarded (if hidden: only under another name)."""
-
-    decision_id: str
-    tool: str
-    started_ns: int
-    turn: int
-    hidden: bool = False
-    reservation: str | None = None
-    denial: Denial | None = None
 
 
 class Gate:
@@ -164,7 +105,7 @@ class Gate:
 
         What they charge goes to the store together, in their order. Never raises.
         """
-        judged = [self._decide(call.policy, _request(call)) for call in calls]
+        judged = [self._decide(call.policy, request_of(call)) for call in calls]
         charged = [
             (admission, decision, call.caller.server)
             for call, (admission, decision) in zip(calls, judged, strict=True)
@@ -382,17 +323,3 @@ class Gate:
             server=caller.server,
             policy=revision or self.policy.revision,
         )
-
-
-def _request(call: Call) -> Request:
-    caller = call.caller
-    return Request(
-        call.tool,
-        call.arguments,
-        caller.session,
-        caller.identity,
-        caller.server,
-        call.schema,
-        caller.identity if caller.proven else None,
-        caller.claims,
-    )

@@ -8,7 +8,7 @@ from typing import Any
 
 from callgate import denial_codes as code
 from callgate.errors import WireRefusal
-from callgate.gate.admit import Admission
+from callgate.gate.call import Admission
 from callgate.gate.denial import Denial
 from callgate.proxy.denial_content import fitting_content
 from callgate.proxy.pending import Kind, Parked, Pending

@@ -41,6 +41,11 @@ class Catalog:
             self._schemas[tool] = ToolSchema(raw) if isinstance(raw, dict) else None
         return self._schemas[tool]
 
+    def input_schema(self, tool: str) -> Any:
+        """The decoded inputSchema of `tool` as it was listed, None if it was not."""
+        listed = self._tools.get(tool)
+        return None if listed is None else listed.input_schema
+
     def output_schema(self, tool: str) -> Any:
         """The decoded outputSchema of `tool`, None if it has none.
 

@@ -4,7 +4,7 @@ from enum import IntEnum
 
 from msgspec import Struct
 
-from callgate.gate.admit import Admission
+from callgate.gate.call import Admission
 from callgate.wire.strict import ClientFrame
 
 

@@ -66,6 +66,10 @@ class SchemaFetch:
         """Whether an answer with this id is meant for the gate and not for the agent, even if it comes too late."""
         return self._count > 0 and type(request_id) is str and request_id.startswith(self._token)
 
+    def awaits(self, request_id: object) -> bool:
+        """Whether this is the question that waits for its answer."""
+        return self._id is not None and request_id == self._id
+
     def park(self, parked: Parked) -> bool:
         """Let a call wait for the list, asking for it if that is not under way. False: too many wait already."""
         if len(self._parked) >= MAX_PARKED:

@@ -84,6 +84,23 @@ class ServerSide:
             state.to_agent.append(replies.error_reply(request_id, SERVER_ERROR, why, {"code": "UPS003"}))
         state.pending.clear()
 
+    def lost(self, request_id: RequestId, code: str, why: str, *, ran: bool) -> None:
+        """No answer comes to this request: answer it. What it spent is given back only if it cannot have run."""
+        state = self._state
+        answer = replies.error_reply(request_id, SERVER_ERROR, why, {"code": code})
+        if self.fetch.awaits(request_id):
+            self.fetch.answered(read_server_frame(answer))
+            return
+        pending = self._take(request_id)
+        if pending is None:
+            return
+        if pending.admission is not None:
+            if ran:
+                state.gate.settle(pending.admission, "unknown")
+            else:
+                state.gate.not_forwarded(pending.admission)
+        state.to_agent.append(answer)
+
     def page(self, tools: list[toolslist.ListedTool], first: bool, last: bool) -> None:
         """Let the catalog learn one page of the server's tools."""
         self._state.catalog.page(tools, first=first, last=last)

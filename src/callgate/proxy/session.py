@@ -17,7 +17,7 @@ from callgate.proxy.agent_side import AgentSide
 from callgate.proxy.pending import Kind, Parked
 from callgate.proxy.schema_fetch import SchemaFetch
 from callgate.proxy.server_side import ServerSide
-from callgate.proxy.state import Log, SessionState
+from callgate.proxy.state import Log, RequestId, SessionState
 from callgate.wire import replies
 from callgate.wire.framing import Oversized
 
@@ -77,6 +77,21 @@ class Session:
         """The server has ended: every open request is answered with `why`."""
         self._fetch.drop()
         self._server.gone(why)
+
+    def is_open(self, request_id: RequestId | None) -> bool:
+        """Whether an answer to this request is waited for, by the agent or by the gate itself."""
+        return request_id in self._state.pending or self._fetch.awaits(request_id)
+
+    def lost(self, request_id: RequestId, code: str, why: str, *, ran: bool) -> None:
+        """No answer comes to this request of those taken for the server: it is answered with `why`.
+
+        `ran` is False only if the server has not got a byte of it.
+        """
+        self._server.lost(request_id, code, why, ran=ran)
+
+    def input_schema(self, tool: str) -> object:
+        """The decoded inputSchema that the server lists for `tool`, None if it is not known."""
+        return self._state.catalog.input_schema(tool)
 
     def stopped(self, why: str) -> None:
         """The connection is over: record it, with everything that still waits."""

@@ -10,7 +10,7 @@ from msgspec import structs
 
 from callgate import denial_codes as code
 from callgate.audit.record import Status
-from callgate.gate.admit import Admission, Call
+from callgate.gate.call import Admission, Call
 from callgate.gate.denial import Denial
 from callgate.proxy.denial_content import fitting_content
 from callgate.proxy.results import call_status

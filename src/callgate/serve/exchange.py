@@ -7,7 +7,7 @@ not block and must not raise into the connection.
 from typing import Any
 
 from callgate.audit.record import Status
-from callgate.gate.admit import Caller
+from callgate.gate.call import Caller
 from callgate.http1.contract import Head, Header, Responder
 from callgate.http1.sse import encode_event
 from callgate.proxy.results import UNASKED_LIST, UNREADABLE_LIST, unasked_answer, visible_list

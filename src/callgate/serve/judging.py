@@ -15,7 +15,8 @@ from callgate import denial_codes as code
 from callgate.audit.record import Event, Status
 from callgate.decision import Amount
 from callgate.errors import AuditError
-from callgate.gate.admit import Admission, Call, Caller, Gate
+from callgate.gate.admit import Gate
+from callgate.gate.call import Admission, Call, Caller
 from callgate.gate.denial import Denial
 
 RECORDS_SECONDS = 0.002

@@ -3,7 +3,7 @@
 What comes on the stream is filtered as everywhere else, and the late answer of a call settles it.
 """
 
-from callgate.gate.admit import Caller
+from callgate.gate.call import Caller
 from callgate.http1.contract import Header, Responder
 from callgate.http1.sse import encode_event
 from callgate.proxy.results import UNASKED_LIST, call_status, unasked_answer

@@ -9,7 +9,7 @@ from typing import Any
 from msgspec import Struct
 
 from callgate.errors import WireRefusal
-from callgate.gate.admit import Caller
+from callgate.gate.call import Caller
 from callgate.http1.contract import Head, Header, Responder
 from callgate.principal import Principal
 from callgate.serve import tasks

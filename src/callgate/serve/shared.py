@@ -7,7 +7,7 @@ from msgspec import Struct, field
 
 from callgate.clock import Clock
 from callgate.config.model import ServerConfig
-from callgate.gate.admit import Caller
+from callgate.gate.call import Caller
 from callgate.policy.compile import Policy
 from callgate.proxy.aliases import Aliases
 from callgate.serve.judging import Judging

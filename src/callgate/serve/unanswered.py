@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from callgate.audit.record import Status
 from callgate.clock import Clock
-from callgate.gate.admit import Admission
+from callgate.gate.call import Admission
 from callgate.serve.judging import Settlement
 from callgate.wire.envelope import RequestId
 
