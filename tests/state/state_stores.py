@@ -5,6 +5,7 @@ import tempfile
 from collections.abc import Callable
 
 from msgspec import Struct
+from redis_servers import redis
 
 from callgate.clock import Clock
 from callgate.decision import Amount, CalendarWindow, Charge, Limit, Scope, SlidingWindow, Window
@@ -40,6 +41,7 @@ STORES = (
     Store("sqlite", sqlite, durable=True),
     Store("routed-session", routed, durable=False, scope="session"),
     Store("routed-global", routed, durable=True),
+    Store("redis", redis, durable=True),
 )
 
 

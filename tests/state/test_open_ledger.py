@@ -74,7 +74,7 @@ def test_sqlite_urls_name_a_path_and_a_durability(url: str, path: str, level: st
 @pytest.mark.parametrize(
     ("url", "code"),
     [
-        ("redis://localhost/0", "STA002"),
+        ("postgres://localhost/0", "STA002"),
         ("memory://x", "STA001"),
         ("sqlite://relative.db", "STA001"),
         ("sqlite:", "STA001"),

@@ -6,14 +6,15 @@ CODES: dict[str, CodePage] = {
     "STA001": CodePage(
         "unknown state store",
         "The URL given as the state store has a form or an option that is not known.",
-        "Use `memory://`, `sqlite:///absolute/path.db`, or `sqlite:relative/path.db`; SQLite takes "
-        "`?sync=full` (the default) or `?sync=normal`.",
+        "Use `memory://`, `sqlite:///absolute/path.db`, `sqlite:relative/path.db`, or `redis://host:6379/0` (also "
+        "`rediss://` for TLS, `valkey://`, `unix:///path.sock`, `redis+sentinel://host1,host2/master`). SQLite "
+        "takes `?sync=full` (the default) or `?sync=normal`; the options of Redis are in `docs/state.md`.",
     ),
     "STA002": CodePage(
         "state store not available",
         "The URL names a kind of store that this version does not have.",
-        "Use SQLite: any number of processes on one machine may share one file. Between machines, this "
-        "version cannot share limits.",
+        "Use SQLite, which any number of processes on one machine may share, or Redis or Valkey, which any "
+        "number of machines may share.",
     ),
     "STA003": CodePage(
         "state store cannot be opened",
@@ -88,5 +89,85 @@ CODES: dict[str, CodePage] = {
         "This Python has no `sqlite3` module, or the file system cannot hold a write-ahead log (network file "
         "systems often cannot).",
         "Install Python with SQLite, or put the file on a local file system.",
+    ),
+    "STA020": CodePage(
+        "Redis not reachable",
+        "There is no connection to the Redis or Valkey server: nothing listens there, its name is unknown, TLS "
+        "failed, the password's file cannot be read, or the server closed the connection in the middle of a call. "
+        "A call whose answer did not come is denied, and what it charged, if it did, stays spent.",
+        "Start the server or correct the URL. The gate tries to connect by itself, at least once a second, and "
+        "denies at once meanwhile.",
+    ),
+    "STA021": CodePage(
+        "Redis does not answer in time",
+        "The server has taken the call and not answered within `?timeout=` (0.25 s if left out). It may be "
+        "stopped, overloaded, or busy with another client's slow command. The call is denied; what it charged, if "
+        "it did, stays spent.",
+        "Look at the server's load and slow log, or allow more time with `?timeout=1`. The following calls are "
+        "denied at once; the gate asks in the background until the server answers again.",
+    ),
+    "STA022": CodePage(
+        "Redis refuses the gate",
+        "The user or the password is wrong or missing, or the user may not run the commands that are needed.",
+        "Correct the password (`?password_file=`, `?password_env=`, or in the URL). An ACL user needs its keys "
+        "(`~{callgate}:*`, or your prefix) and `+evalsha +script|load +unlink +ping +select +time +info +wait` "
+        "with the commands of the scripts: `+@string +@list +@sortedset +del +pexpire`.",
+    ),
+    "STA023": CodePage(
+        "Redis cannot be written now",
+        "The server is a replica, is loading its data, has lost its replicas, or its cluster is changing. Nothing "
+        "was spent.",
+        "Wait for the failover or the start. The gate connects anew (with sentinels: to the new master) by itself.",
+    ),
+    "STA024": CodePage(
+        "Redis full",
+        "The server has reached its `maxmemory`, so a charge cannot be written down, and the call is denied.",
+        "Raise `maxmemory`, or give callgate a server of its own. The next call tries again by itself.",
+    ),
+    "STA025": CodePage(
+        "Redis store damaged",
+        "A key of the store holds something that callgate does not write. What has been spent can no longer be "
+        "known, so calls that need it are denied.",
+        "Find out what else writes to these keys, and give callgate a prefix (`?prefix=`) or database of its own. "
+        "To begin with empty counters, stop the gates, delete the keys with the prefix, and start again.",
+    ),
+    "STA026": CodePage(
+        "Redis lost its counters",
+        "This gate has counted in a store that is now empty, another one, or an older copy: the server restarted "
+        "without its data, was flushed, or a replica took over that had not received everything. What was spent "
+        "before may still count, so every limit stays closed until its window has passed once.",
+        "Wait, or restart the gates with `?after_loss=continue`, which begins at zero: up to `max` calls more than "
+        "allowed may then pass in one window. To keep counters over restarts, set `appendonly yes`; over "
+        "failovers, ask for `?replicas=1`.",
+    ),
+    "STA027": CodePage(
+        "counter removed from Redis",
+        "A counter that still counts is gone from the server, which removes keys when its memory is full, or "
+        "something deleted it, or its clock was set forth by more than a week. Calls that need it are denied until "
+        "its window has passed.",
+        "Set `maxmemory-policy noeviction` and enough `maxmemory`, and let nothing else delete the store's keys.",
+    ),
+    "STA028": CodePage(
+        "charge not on enough replicas",
+        "The URL asks for `?replicas=N`, and so many did not confirm the charge in time. It stays spent, and the "
+        "call is denied: after a failover it might be forgotten.",
+        "Look at the replicas and their links, or ask for fewer.",
+    ),
+    "STA029": CodePage(
+        "Redis failed",
+        "The server answered with an error or an answer that none of the other codes describes.",
+        "Look at the message and at the server's log. The next call tries again.",
+    ),
+    "STA030": CodePage(
+        "Redis may forget counters",
+        "A warning at the start: the server removes keys when its memory is full, or keeps nothing over a restart. "
+        "Either loses counters, which closes limits for a while.",
+        "Set `maxmemory-policy noeviction` and `appendonly yes`.",
+    ),
+    "STA031": CodePage(
+        "calls let through uncounted",
+        "The gate is configured to let calls through while its state store fails (`state_failure: allow`), and the "
+        "store fails. Limits do not hold meanwhile. It is said when it begins, every minute, and when it ends.",
+        "Repair the store; the message says what is wrong with it. To deny instead, remove the setting.",
     ),
 }

@@ -65,7 +65,7 @@ def admit(
         limit, amount, key = charge.limit, charge.amount, storable_key(charge.key)
         counter = counters.find(key, limit.window, now)
         used: Amount = 0 if counter is None else counter.used(now)
-        if limit.max is not None and _exceeds(amount, limit):
+        if limit.max is not None and exceeds(amount, limit):
             return Refused(used=used, retry_after=None, limit=limit)
         amounts.check(amount)
         spending = spendings.get(key)
@@ -89,7 +89,7 @@ def admit(
     return spendings
 
 
-def _exceeds(amount: Amount, limit: Limit) -> bool:
+def exceeds(amount: Amount, limit: Limit) -> bool:
     """Whether `amount` alone is above `max`; asked first, so that a huge amount is a refusal and no error."""
     try:
         return not amounts.fits(limit, amount)

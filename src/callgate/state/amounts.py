@@ -27,7 +27,12 @@ def check(amount: Amount) -> None:
         exponent = amount.as_tuple().exponent
         if isinstance(exponent, int) and exponent >= -MAX_DIGITS and amount.adjusted() < MAX_DIGITS:
             return
-    raise StateError(
+    raise uncountable()
+
+
+def uncountable() -> StateError:
+    """The error for an amount that `check` refuses."""
+    return StateError(
         "STA012",
         "an amount to be counted is negative, not a number, or too long to be counted exactly",
         f"costs are numbers from 0 up, with at most {MAX_DIGITS} digits on each side of the decimal point",

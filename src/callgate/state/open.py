@@ -1,6 +1,6 @@
 """From a state URL to a ledger. The only module that knows every store; it loads none that it does not open."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Literal
 
 from callgate.clock import Clock
@@ -10,7 +10,8 @@ from callgate.state.memory import MemoryLedger
 from callgate.state.routed import CheckingLedger, RoutedLedger
 
 _FILE = "state.db"
-_HELP = "use `memory://`, `sqlite:///absolute/path.db` or `sqlite:relative/path.db`"
+_HELP = "use `memory://`, `sqlite:///absolute/path.db`, `sqlite:relative/path.db` or `redis://host:6379/0`"
+_REDIS = ("redis", "rediss", "valkey", "valkeys", "unix")
 _Synchronous = Literal["FULL", "NORMAL"]
 _DEFAULT: _Synchronous = "FULL"
 
@@ -28,29 +29,83 @@ def default_state_dir(environ: Mapping[str, str], platform: str) -> str:
 
 
 def open_ledger(
-    url: str | None, clock: Clock, *, state_dir: str, durable_sessions: bool, outlives_process: bool
+    url: str | None,
+    clock: Clock,
+    *,
+    state_dir: str,
+    durable_sessions: bool,
+    outlives_process: bool,
+    on_failure: Literal["deny", "allow"] = "deny",
+    notify: Callable[[StateError], None] | None = None,
 ) -> Ledger:
     """The ledger that `url` names; None stands for SQLite in `state_dir`.
 
     With SQLite, counters of the scope `session` are in memory unless `durable_sessions` (sessions that the
     operator named, so that they mean the same after a restart). The file is opened at once if
     `outlives_process` says that a limit needs it, or for `durable_sessions`; else with the first charge that
-    does, as a reloaded policy may bring one. `memory://` keeps every scope in memory. StateError if the URL
-    is not understood or the file cannot be used.
+    does, as a reloaded policy may bring one. `memory://` keeps every scope in memory; Redis keeps every scope
+    for all gates that share it, and is reached at once. StateError if the URL is not understood or the store
+    cannot be used.
+
+    `on_failure="allow"` admits calls uncounted while the store fails, from the start on if need be. `notify` is
+    told what an operator has to know while calls go on; it may be called for every call and must not raise.
     """
+    ledger = _open(
+        url,
+        clock,
+        state_dir=state_dir,
+        durable_sessions=durable_sessions,
+        outlives_process=outlives_process,
+        at_once=on_failure == "deny",
+        notify=notify,
+    )
+    if on_failure == "deny" or isinstance(ledger, MemoryLedger):
+        return ledger
+    from callgate.state.lenient import LenientLedger
+
+    return LenientLedger(ledger, clock, notify)
+
+
+def _open(
+    url: str | None,
+    clock: Clock,
+    *,
+    state_dir: str,
+    durable_sessions: bool,
+    outlives_process: bool,
+    at_once: bool,
+    notify: Callable[[StateError], None] | None,
+) -> Ledger:
     if url is not None and _is_memory(url):
         return MemoryLedger(clock)
+    if url is not None and url.partition(":")[0].partition("+")[0] in _REDIS:
+        return _open_redis(url, clock, notify, at_once=at_once)
     path, synchronous = _sqlite(url) if url is not None else (f"{state_dir}/{_FILE}", _DEFAULT)
 
-    def durable(*, at_once: bool = False) -> CheckingLedger:
-        return _open_sqlite(path, clock, synchronous, at_once=at_once)
+    def durable(*, now: bool = False) -> CheckingLedger:
+        return _open_sqlite(path, clock, synchronous, at_once=now and at_once)
 
     if durable_sessions:
-        return durable(at_once=True)
+        return durable(now=True)
     if outlives_process:
-        opened = durable(at_once=True)
+        opened = durable(now=True)
         return RoutedLedger(MemoryLedger(clock), lambda: opened)
     return RoutedLedger(MemoryLedger(clock), durable)
+
+
+def _open_redis(
+    url: str, clock: Clock, notify: Callable[[StateError], None] | None, *, at_once: bool
+) -> Ledger:
+    from callgate.state.redis import RedisLedger
+
+    ledger = RedisLedger(url, clock, notify=notify)
+    if at_once:
+        try:
+            ledger.open()
+        except StateError:
+            ledger.close()
+            raise
+    return ledger
 
 
 def _open_sqlite(path: str, clock: Clock, synchronous: _Synchronous, *, at_once: bool) -> CheckingLedger:
@@ -78,10 +133,12 @@ def _is_memory(url: str) -> bool:
 
 def _sqlite(url: str) -> tuple[str, _Synchronous]:
     scheme, colon, rest = url.partition(":")
-    if scheme in ("redis", "rediss", "valkey", "postgres", "postgresql", "mysql"):
+    if scheme in ("postgres", "postgresql", "mysql"):
         raise StateError("STA002", f"this version has no `{scheme}` store", _HELP)
     if scheme != "sqlite" or not colon:
-        raise StateError("STA001", f"state store `{url}` is not understood", _HELP)
+        # What is no known URL may hold a password all the same.
+        shown = url if "@" not in url else f"{scheme[:16]}:…"
+        raise StateError("STA001", f"state store `{shown}` is not understood", _HELP)
     path, question, query = rest.partition("?")
     if path.startswith("//"):
         path = path[2:]
