@@ -9,27 +9,26 @@ from typing import Any
 from callgate.audit.record import Status
 from callgate.gate.call import Caller
 from callgate.http1.contract import Head, Header, Responder
-from callgate.http1.sse import encode_event
 from callgate.proxy.results import UNASKED_LIST, UNREADABLE_LIST, unasked_answer, visible_list
 from callgate.serve.answers import SESSION_NOT_FOUND, error_body
+from callgate.serve.reply import Reply
 from callgate.serve.sealing import SealedSession
 from callgate.serve.shared import Guarded, Shared
 from callgate.serve.versions import HANDSHAKE_VERSIONS, UNSUPPORTED_VERSION
 from callgate.text import quote
-from callgate.upstream.contract import Handle, Route, UpstreamFailure
+from callgate.upstream.contract import Route, UpstreamFailure
 from callgate.wire import replies
 from callgate.wire.server import ServerFrame, read_server_frame, result_type
 from callgate.wire.strict import ClientFrame
 from callgate.wire.vocabulary import METHOD_NOT_FOUND, METHODS, SERVER_ERROR, Treatment, treatment
 
-SSE_HEADERS: tuple[Header, ...] = ((b"x-accel-buffering", b"no"),)
 SESSION_HEADER = b"mcp-session-id"
 _HTTP_STATUS = {"busy": 503, "timeout": 504}
 _ERA_STATUSES = frozenset((400, 404, 405, 406, 415))
 _MODERN_ERRORS = frozenset((-32700, -32602, -32601, -32020, -32021, -32022))
 
 
-class Exchange:
+class Exchange(Reply):
     """The sink of the server's answer, and the owner of the agent's. `start` begins; everything else follows.
 
     `session` is what an `initialize` begins; None for every other frame.
@@ -38,23 +37,13 @@ class Exchange:
     __slots__ = (
         "answered",
         "began_ns",
-        "caller",
         "forward",
         "frame",
-        "guarded",
-        "handle",
         "head",
-        "headers",
         "method",
         "modern",
-        "over",
-        "responder",
         "resumable",
-        "route",
         "session",
-        "shared",
-        "status",
-        "streaming",
     )
 
     def __init__(
@@ -66,27 +55,19 @@ class Exchange:
         responder: Responder,
         caller: Caller,
         route: Route,
+        headers: tuple[Header, ...],
         session: SealedSession | None = None,
     ) -> None:
-        self.shared = shared
-        self.guarded = guarded
+        super().__init__(shared, guarded, responder, caller, route, headers)
         self.head = head
         self.frame = frame
-        self.responder = responder
-        self.caller = caller
-        self.route = route
         self.session = session
         self.modern = route.era == "modern"
         self.method: str = frame.method or ""
         self.forward = frame.forward
-        self.handle: Handle | None = None
-        self.headers: tuple[Header, ...] = ()
         self.began_ns = shared.clock.monotonic_ns()
-        self.status = 200
         self.answered = False
-        self.streaming = False
         self.resumable = False
-        self.over = False
 
     def start(self) -> None:
         """Answer the frame, or send it on."""
@@ -151,9 +132,7 @@ class Exchange:
             token = self.shared.seal.session(sealed, self.guarded.name, self.caller.identity)
             self.headers = (*self.headers, (SESSION_HEADER, token.encode()))
         if stream and not self.over:
-            self.streaming = True
-            self.shared.streams.add(self)
-            self.responder.start(200, b"text/event-stream", (*self.headers, *SSE_HEADERS))
+            self.begin_stream()
 
     def event(self, data: bytes, id: str | None, retry: int | None) -> None:
         """One frame of the server."""
@@ -216,21 +195,19 @@ class Exchange:
             self.settle("unknown" if failure.ran else "not_forwarded", ran=failure.ran)
             self.wrong_era(failure.supported or HANDSHAKE_VERSIONS)
             return
-        self._log_failure(failure.text, failure.code)
+        self.log_failure(failure.text, failure.code)
         text = failure.text
         if failure.retry_after is not None:
             self.headers = (*self.headers, (b"retry-after", b"%d" % failure.retry_after))
         if self.streaming and self.resumable and not self.modern and not self.answered:
             # As if the agent were connected directly: it may ask for the rest with Last-Event-ID.
             self.leave()
-            self.over = True
-            self.shared.streams.discard(self)
-            self.responder.abort()
+            self.abort()
             return
         self.settle("unknown" if failure.ran else "not_forwarded", ran=failure.ran)
         if self.streaming:
             if not self.answered and self.frame.kind == "request":
-                self.write(error_body(self.frame.id, SERVER_ERROR, text, failure.code), None, None)
+                self.write(error_body(self.frame.id, SERVER_ERROR, text, failure.code))
             self.finish(200, b"")
         elif failure.kind == "unknown_session":
             self.error(404, SESSION_NOT_FOUND, text, failure.code)
@@ -266,7 +243,7 @@ class Exchange:
     def _credentials(self) -> None:
         """Never shown as the caller's own 401: it would send its credentials elsewhere."""
         text = "the server refuses the gate's own credentials"
-        self._log_failure(f"{text} (HTTP {self.status})", "UPS012")
+        self.log_failure(f"{text} (HTTP {self.status})", "UPS012")
         self.settle("rpc_error")
         self.error(502 if self.modern else 200, SERVER_ERROR, text, "UPS012")
 
@@ -302,7 +279,7 @@ class Exchange:
         data = {"supported": list(supported), "requested": self.route.version}
         text = "Unsupported protocol version"
         if self.streaming:
-            self.write(error_body(self.frame.id, UNSUPPORTED_VERSION, text, "WIR071", data), None, None)
+            self.write(error_body(self.frame.id, UNSUPPORTED_VERSION, text, "WIR071", data))
             self.finish(200, b"")
         else:
             self.error(400, UNSUPPORTED_VERSION, text, "WIR071", data)
@@ -322,19 +299,12 @@ class Exchange:
         elif handle is not None:
             handle.resume()
 
-    def room(self) -> None:
-        """The agent takes more again."""
-        if self.handle is not None:
-            self.handle.resume()
-
     def expire(self) -> None:
         """The caller's credential has ended while the stream went on."""
         if not self.over:
             self.gone()
             if self.streaming:
-                self.over = True
-                self.shared.streams.discard(self)
-                self.responder.abort()
+                self.abort()
 
     def drain(self) -> None:
         """The gate is about to end: what would never end by itself ends now."""
@@ -350,18 +320,7 @@ class Exchange:
             and type(wanted) is dict
             and wanted.get("toolsListChanged") is True
         ):
-            self.write(replies.tools_list_changed(self.frame.id), None, None)
-
-    def heartbeat(self) -> None:
-        """Show that the stream is alive, to the agent and to whoever stands between."""
-        self.responder.write(b":\n\n")
-
-    def write(self, data: bytes, id: str | None, retry: int | None) -> None:
-        """One event of the stream."""
-        responder = self.responder
-        responder.write(encode_event(data, id, retry))
-        if responder.congested and self.handle is not None and not responder.gone:
-            self.handle.pause()
+            self.write(replies.tools_list_changed(self.frame.id))
 
     def error(self, status: int, rpc_code: int, text: str, stable: str, data: Any = None) -> None:
         """Complete the answer with a JSON-RPC error; a notification gets the status alone."""
@@ -372,36 +331,11 @@ class Exchange:
         self.finish(status, error_body(id, rpc_code, text, stable, data))
 
     def finish(self, status: int, body: bytes) -> None:
-        """Complete the answer; nothing comes of this exchange any more."""
-        self.over = True
-        self.handle = None
-        responder = self.responder
-        responder.on_gone = responder.on_room = None
-        if self.streaming:
-            self.shared.streams.discard(self)
-            responder.finish()
-        else:
-            responder.send(status, body, b"application/json" if body else None, self.headers)
+        """Complete the answer, the record and the count."""
+        super().finish(status, body)
         self.settle("unknown")
         seconds = (self.shared.clock.monotonic_ns() - self.began_ns) / 1e9
         self.shared.observer.answered(self.guarded.name, self.method, status, seconds)
-
-    def drop(self, text: str, stable: str) -> None:
-        """Say and record that something from the server was not passed on."""
-        self.shared.log(
-            "warning", f"{self.guarded.name}: {text}", event="dropped", server=self.guarded.name, code=stable
-        )
-        self.shared.judging.event("frame_refused", stable, text, self.caller, self.guarded.policy.revision)
-
-    def _log_failure(self, text: str, stable: str) -> None:
-        self.shared.observer.upstream_failed(self.guarded.name, stable)
-        self.shared.log(
-            "warning",
-            f"{self.guarded.name}: {text} [{stable}]",
-            event="upstream",
-            server=self.guarded.name,
-            code=stable,
-        )
 
     def _refuse_method(self) -> None:
         text = f"method {quote(self.method)} is not one this gate lets through"

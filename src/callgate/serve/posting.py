@@ -74,7 +74,6 @@ def post(shared: Shared, entered: Entered, head: Head, body: bytes, responder: R
         body = error_body(request_id, refused.rpc_code, refused.text, refused.code)
         responder.send(refused.status, body, headers=headers)
     else:
-        exchange.headers = headers
         exchange.start()
 
 
@@ -141,7 +140,7 @@ def _modern(
         kind = CallExchange
     elif principal.proven and frame.method in tasks.METHODS:
         kind = TaskExchange
-    return kind(shared, guarded, head, frame, responder, caller, route)  # type: ignore[no-any-return]
+    return kind(shared, guarded, head, frame, responder, caller, route, entered.headers)  # type: ignore[no-any-return]
 
 
 def _legacy(
@@ -162,7 +161,7 @@ def _legacy(
     route = legacy_route(session, key, head)
     caller = caller_of(principal, route.lane, guarded.name)
     kind = CallExchange if frame.method == "tools/call" else Exchange
-    return kind(shared, guarded, head, frame, responder, caller, route, begun)
+    return kind(shared, guarded, head, frame, responder, caller, route, entered.headers, begun)
 
 
 def _refused(shared: Shared, entered: Entered, responder: Responder, refused: WireRefusal) -> None:
