@@ -29,7 +29,6 @@ _SAFE = re.compile(r"[!-~](?:[ -~]*[!-~])?")
 _WRAPPED = re.compile(r"=\?base64\?.*\?=")
 _TYPES = ("string", "integer", "boolean")
 _MAX_HEADERS = 50
-_MAX_CACHED = 1_000
 _MAX_EXACT = 2**53
 _MAX_INTEGER = 10**100
 
@@ -55,8 +54,6 @@ _NAMED_SCHEMAS = frozenset(("patternProperties", "dependentSchemas", "$defs", "d
 _Path = tuple[str, ...]
 Annotations = tuple[tuple[_Path, bytes], ...]
 """Path of properties → name of the header."""
-
-_cache: dict[int, tuple[object, Annotations]] = {}
 
 
 def frame_headers(frame: ClientFrame, params: dict[str, Any] | None, route: Route) -> list[Header]:
@@ -113,18 +110,6 @@ def annotations(schema: object) -> Annotations:
     An annotation is valid on a property of a primitive type that is reached through `properties` alone, with a
     token of its own. A client has to reject tools whose schema breaks that; the gate shows them and sends no header.
     """
-    cached = _cache.get(id(schema))
-    if cached is not None and cached[0] is schema:
-        return cached[1]
-    found = _find(schema)
-    if len(_cache) >= _MAX_CACHED:
-        _cache.clear()
-    # The schema is kept, so that its id stays its own.
-    _cache[id(schema)] = (schema, found)
-    return found
-
-
-def _find(schema: object) -> Annotations:
     found: dict[bytes, _Path] = {}
     stack: list[tuple[_Path | None, object]] = [((), schema)]
     while stack:
