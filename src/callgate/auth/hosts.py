@@ -60,7 +60,7 @@ class Hosts:
         for entry in (*listen.hosts, listen.host, _authority_of(resource)):
             if entry not in _ANY_ADDRESS:
                 self._names.add(_canonical(entry.lower()))
-        self._origins = {_plain_origin(each) for each in listen.origins} - {"null"}
+        self._origins = {_plain_origin(each) for each in listen.origins} - {"null", "*"}
         self._passed: set[tuple[bytes | None, bytes | None, bytes | None]] = set()
 
     def check(self, head: Head) -> None:

@@ -20,7 +20,7 @@ The key goes to standard output, once and nowhere else. Its entry for the key fi
 the hash of the key, not the key. No file is changed.
 """
 
-_SPAN = re.compile(r"([1-9]\d{0,4})([hdw])", re.ASCII)
+_SPAN = re.compile(r"([1-9]\d{0,3})([hdw])", re.ASCII)
 _SECONDS = {"h": 3_600, "d": 86_400, "w": 604_800}
 
 
