@@ -35,6 +35,22 @@ tools:
   "p\\x1b[31may":
     rules: no
 """
+GATE = """\
+servers:
+  pay: {command: [pay-server], policy: good.yaml}
+on_state_failure: allow
+"""
+BAD_GATE = """\
+listen: {host: 0.0.0.0}
+servers:
+  pay:
+    comand: [pay-server]
+    policy: bad.yaml
+  "p\\x1b[31may":
+    url: http://docs.example.com/mcp
+    policy: none.yaml
+    headers: {Authorization: Bearer 3f9c1a2b}
+"""
 
 
 def run(folder: Path, *words: str, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -58,6 +74,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("commands")
     (folder / "good.yaml").write_text(GOOD)
     (folder / "bad.yaml").write_text(BAD)
+    (folder / "gate.yaml").write_text(GATE)
+    (folder / "badgate.yaml").write_text(BAD_GATE)
     audit = JsonlAudit(str(folder / "whole.jsonl"), sync="none", clock=ManualClock())
     for number in range(3):
         audit.append([EventRecord(time=f"2026-11-01T00:00:0{number}.000Z", event="gate_started", detail="x")])
@@ -110,6 +128,9 @@ def test_a_mistyped_command_is_told_what_it_may_have_meant(folder: Path, words: 
         ("policy check bad.yaml", 3),
         ("policy explain -c bad.yaml pay {}", 3),
         ("run -c bad.yaml -- true", 3),
+        ("config check gate.yaml", 0),
+        ("config check badgate.yaml", 3),
+        ("config check none.yaml", 3),
         ("run -c none.yaml -- true", 3),
         ("run -c good.yaml -- ./no-such-server", 4),
         ("run -c good.yaml --audit no/such/folder/a.jsonl -- true", 5),
@@ -133,6 +154,8 @@ def test_the_exit_status_says_what_kind_of_answer_it_is(folder: Path, words: str
         ("explain-allow", 'policy explain -c good.yaml pay {"amount":10,"currency":"usd"}'),
         ("explain-deny", 'policy explain -c good.yaml pay {"amount":90,"currency":"usd"}'),
         ("explain-hidden", "policy explain -c good.yaml secret {}"),
+        ("config-good", "config check gate.yaml"),
+        ("config-bad", "config check badgate.yaml"),
         ("verify-whole", "audit verify whole.jsonl"),
         ("verify-changed", "audit verify changed.jsonl"),
     ],
@@ -157,6 +180,7 @@ def test_the_looks_are_as_they_were_agreed(folder: Path, name: str, words: str, 
     [
         "--help",
         "policy schema",
+        "config schema",
         "policy check good.yaml",
         "policy explain -c good.yaml pay {}",
         "audit verify whole.jsonl",

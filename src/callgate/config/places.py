@@ -4,7 +4,6 @@ import ipaddress
 import os
 import re
 from collections.abc import Callable
-from typing import Literal
 from urllib.parse import SplitResult, urlsplit
 
 from callgate.config.findings import ConfigFindings
@@ -14,6 +13,8 @@ from callgate.text import quote
 
 _LABEL = r"[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?"
 _HOST_NAME = re.compile(rf"(?=.{{1,253}}$){_LABEL}(?:\.{_LABEL})*", re.I)
+_USER = re.compile(r"[a-z+.-]*:?/*[^/?#]*@", re.I)
+_SECRET_QUERY = re.compile(r"[?&][^=&#]*(?:key|token|secret|passw)[^=&#]*=[^&#]", re.I)
 _PORT = re.compile(r"[0-9]{1,5}")
 
 
@@ -28,7 +29,7 @@ class Folder:
         self.path = os.path.abspath(self.shown or ".")
 
     def absolute(self, written: str) -> str:
-        return os.path.join(self.path, written.removeprefix("./"))
+        return self.path if written in (".", "./") else os.path.join(self.path, written.removeprefix("./"))
 
     def display(self, written: str) -> str:
         return os.path.join(self.shown, written.removeprefix("./"))
@@ -62,9 +63,6 @@ def path_is_usable(text: str, what: str, node: Node, findings: ConfigFindings) -
     return False
 
 
-Use = Literal["upstream", "credentials", "public"]
-
-
 def url(*, secure: bool) -> Callable[[Node, str, ConfigFindings], str | None]:
     """Return the reader of an http(s) URL without user and fragment; `secure`: plain http to loopback only."""
 
@@ -73,13 +71,20 @@ def url(*, secure: bool) -> Callable[[Node, str, ConfigFindings], str | None]:
         if text is None:
             return None
         parts = split_url(text)
-        if parts is None or parts.scheme not in ("http", "https"):
-            help = "write the whole address, as in `https://example.com/mcp`"
-            findings.error("CFG036", f"{what} is not an http URL: {quote(text)}", node.source, help)
-        elif parts.username is not None or parts.password is not None:
+        if _SECRET_QUERY.search(text):
+            findings.conceal(node.source)
+            help = "send it in `headers`, from the environment or a file, if the server takes it there"
+            findings.warning(
+                "CFG101", f"the query of {what} looks like a secret, in plain text", node.source, help
+            )
+        if _USER.match(text):
             findings.conceal(node.source)
             help = "send credentials in `headers`, from the environment or a file"
             findings.error("CFG036", f"{what} holds a user or a password", node.source, help)
+        elif parts is None or parts.scheme not in ("http", "https"):
+            help = "write the whole address, as in `https://example.com/mcp`"
+            shown = text.partition("?")[0]
+            findings.error("CFG036", f"{what} is not an http URL: {quote(shown)}", node.source, help)
         elif "#" in text:
             findings.error(
                 "CFG036", f"{what} has a fragment, which is never sent", node.source, "cut it off at `#`"
