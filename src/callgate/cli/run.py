@@ -11,6 +11,8 @@ if TYPE_CHECKING:
     from argparse import ArgumentParser, Namespace
     from types import SimpleNamespace
 
+    from callgate.agent_gate import GateOptions
+
 __all__ = ["EXAMPLES", "SUMMARY", "TAKES_COMMAND", "configure", "read_plainly", "run"]
 
 TAKES_COMMAND = True
@@ -63,25 +65,32 @@ def run(options: "Namespace | SimpleNamespace") -> int:
 
     from callgate.app import RunOptions, guard
     from callgate.cli.run_log import make_log
+    from callgate.servername import server_name
 
     status = guard(
         pipes,
         load,
-        RunOptions(
-            policy=options.config,
-            command=command,
-            state=options.state,
-            audit=options.audit,
-            audit_sync=options.audit_sync,
-            audit_arguments=options.audit_arguments,
-            session=options.session,
-            server=options.name,
-        ),
+        RunOptions(_gate_options(options, server_name(command)), command),
         make_log(options.log_level),
     )
     if os.WIFSIGNALED(status):
         _end_by(os.WTERMSIG(status))
     return os.waitstatus_to_exitcode(status)
+
+
+def _gate_options(options: "Namespace | SimpleNamespace", guessed_name: str) -> "GateOptions":
+    from callgate.agent_gate import GateOptions
+
+    return GateOptions(
+        policy=options.config,
+        guessed_name=guessed_name,
+        state=options.state,
+        audit=options.audit,
+        audit_sync=options.audit_sync,
+        audit_arguments=options.audit_arguments,
+        session=options.session,
+        server=options.name,
+    )
 
 
 def _fill_standard_descriptors() -> None:
