@@ -1,12 +1,15 @@
 """The server that the official conformance suite is run against: the official SDK, both eras over HTTP.
 
-    python -m tests.conformance.fixture_server [--port 0 | --stdio]
+    python -m tests.conformance.fixture_server [--port 0 | --children SOCKET]
 
-Prints its port on stdout as soon as it can be reached, and serves at /mcp. With `--stdio` it speaks there instead.
+Prints its port on stdout as soon as it can be reached, and serves at /mcp. With `--children` it prints the path of the
+socket and serves on the standard streams of whoever connects there (`fixture_child`).
 """
 
 import argparse
 import logging
+import os
+import signal
 import socket
 from typing import Any
 
@@ -92,13 +95,35 @@ def main() -> None:
     """Serve until told to end."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--port", type=int, default=0)
-    parser.add_argument("--stdio", action="store_true")
+    parser.add_argument("--children", metavar="SOCKET")
     options = parser.parse_args()
     logging.disable(logging.ERROR)
-    if options.stdio:
-        anyio.run(serve_stdio)
+    if options.children:
+        serve_children(options.children)
     else:
         serve_http(options.port)
+
+
+def serve_children(path: str) -> None:
+    """Any number of conversations on stdio, each in a process of its own."""
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(path)
+        listener.listen(64)
+        print(path, flush=True)
+        while True:
+            connection, _ = listener.accept()
+            with connection:
+                _, streams, _, _ = socket.recv_fds(connection, 1, 3)
+                if os.fork() == 0:
+                    for number, stream in enumerate(streams):
+                        os.dup2(stream, number)
+                        os.close(stream)
+                    listener.close()
+                    anyio.run(serve_stdio)
+                    os._exit(0)
+            for stream in streams:
+                os.close(stream)
 
 
 async def serve_stdio() -> None:

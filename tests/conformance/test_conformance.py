@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from fnmatch import fnmatch
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
@@ -51,15 +52,22 @@ differs is looked at again alone."""
 
 
 @contextmanager
-def fixture_server() -> Iterator[str]:
-    """The fixture over HTTP; its URL."""
-    process = subprocess.Popen([*FIXTURE, "--port", "0"], stdout=subprocess.PIPE, cwd=suite.ROOT)
+def fixture(*words: str) -> Iterator[str]:
+    """The fixture; the line in which it says where it is."""
+    process = subprocess.Popen([*FIXTURE, *words], stdout=subprocess.PIPE, cwd=suite.ROOT)
     assert process.stdout is not None
     with process, process.stdout:
         try:
-            yield f"http://127.0.0.1:{int(process.stdout.readline())}/mcp"
+            yield process.stdout.readline().decode().strip()
         finally:
             process.terminate()
+
+
+@contextmanager
+def fixture_server() -> Iterator[str]:
+    """The fixture over HTTP; its URL."""
+    with fixture("--port", "0") as port:
+        yield f"http://127.0.0.1:{port}/mcp"
 
 
 def agree(
@@ -142,8 +150,13 @@ def test_a_server_behind_the_gate_is_as_conforming_as_it_is(tmp_path: Path, revi
 
 @pytest.mark.parametrize("revision", [LEGACY, MODERN])
 def test_a_stdio_server_behind_the_gate_is_as_conforming_as_over_http(tmp_path: Path, revision: str) -> None:
-    child = {"command": [*FIXTURE, "--stdio"], "cwd": str(suite.ROOT)}
-    with fixture_server() as url:
+    with (
+        # The path of a socket must be short.
+        TemporaryDirectory() as folder,
+        fixture_server() as url,
+        fixture("--children", f"{folder}/socket") as path,
+    ):
+        child = {"command": [sys.executable, "-I", "-S", str(HERE / "fixture_child.py"), path]}
         compare_servers(f"stdio server {revision}", revision, tmp_path, child, url)
 
 
