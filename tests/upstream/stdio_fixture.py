@@ -47,6 +47,7 @@ class RecordingSink:
         self.changed()
 
     def event(self, data: bytes, id: str | None, retry: int | None) -> None:
+        assert retry is None
         assert self.status is not None, "an event before the answer was opened"
         assert not self.done
         assert b"\n" not in data
@@ -105,11 +106,18 @@ class Bench:
         self.upstreams: list[StdioUpstream] = []
         self.next_id = 0
 
-    def upstream(self, *command: str | Path, env: dict[str, str] | None = None, **settings: Any) -> StdioUpstream:
+    def upstream(
+        self, *command: str | Path, env: dict[str, str] | None = None, **settings: Any
+    ) -> StdioUpstream:
         config = ServerConfig(name="srv", policy="/p", command=tuple(map(str, command)), **settings)
         log = self.log
         upstream = StdioUpstream(
-            config, env or {}, self.spawner, self.loop, self.clock, lambda level, line: log.append((level, line))
+            config,
+            env or {},
+            self.spawner,
+            self.loop,
+            self.clock,
+            lambda level, line: log.append((level, line)),
         )
         self.upstreams.append(upstream)
         return upstream
@@ -126,7 +134,13 @@ class Bench:
         return sink
 
     def request(
-        self, upstream: StdioUpstream, route: Route, method: str, id: Any = None, meta: Any = None, **params: Any
+        self,
+        upstream: StdioUpstream,
+        route: Route,
+        method: str,
+        id: Any = None,
+        meta: Any = None,
+        **params: Any,
     ) -> RecordingSink:
         """Send a request; a modern one gets the `_meta` it needs. Does not wait."""
         if id is None:
@@ -143,7 +157,13 @@ class Bench:
         return self.send(upstream, route, {"id": id, "method": method, "params": params})
 
     def call(
-        self, upstream: StdioUpstream, route: Route, tool: str, id: Any = None, meta: Any = None, **arguments: Any
+        self,
+        upstream: StdioUpstream,
+        route: Route,
+        tool: str,
+        id: Any = None,
+        meta: Any = None,
+        **arguments: Any,
     ) -> RecordingSink:
         return self.request(upstream, route, "tools/call", id, meta, name=tool, arguments=arguments)
 
@@ -163,7 +183,9 @@ class Bench:
             self.send(upstream, route, {"method": "notifications/initialized"})
         return sink
 
-    def listen(self, upstream: StdioUpstream, route: Route = LEGACY, last: str | None = None) -> RecordingSink:
+    def listen(
+        self, upstream: StdioUpstream, route: Route = LEGACY, last: str | None = None
+    ) -> RecordingSink:
         sink = RecordingSink()
         sink.handle = upstream.listen(route, last, sink)
         return sink
@@ -222,3 +244,19 @@ def bench_on_a_loop(clock: Clock | None = None) -> Iterator[Bench]:
 
 def another(route: Route, lane: str) -> Route:
     return structs.replace(route, lane=lane)
+
+
+def puppet(bench: Bench, era: str, **settings: Any) -> StdioUpstream:
+    """An upstream of `puppet_server.py`."""
+    return bench.upstream(
+        sys.executable, "-I", "-S", Path(__file__).parent / "puppet_server.py", era, **settings
+    )
+
+
+def rpc(method: str, id: Any = None, **params: Any) -> str:
+    """A line for the puppet to say."""
+    message = {"jsonrpc": "2.0", "method": method, "params": params}
+    return json.dumps(message if id is None else {**message, "id": id})
+
+
+ANSWER = '{"jsonrpc":"2.0","id":@ID@,"result":{"resultType":"complete"}}'

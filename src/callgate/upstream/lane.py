@@ -100,21 +100,21 @@ class Lane:
         """End what has taken too long."""
         raise NotImplementedError
 
-    def end(self, failure: UpstreamFailure) -> None:
-        """End the child and whatever waits for it."""
+    def end(self, why: str | UpstreamFailure) -> None:
+        """End the child, and fail whatever waits for it."""
         if not self._over:
             self._over = True
             self._owner.lane_over(self)
             if self.child is not None:
                 self.child.discard()
-            self._fail_all(lambda _: failure)
+            self._fail_all(self._ended(why) if isinstance(why, str) else lambda _: why)
 
-    def close(self) -> None:
+    def close(self, why: str) -> None:
         """Let go of the child at once."""
         self._over = True
         if self.child is not None:
             self.child.close()
-        self._fail_all(lambda _: failures.ended("the gate is shutting down", ran=True))
+        self._fail_all(self._ended(why))
 
     # For the child.
 
@@ -147,9 +147,7 @@ class Lane:
             self._owner.log("error", f"{self._owner.config.name}: {failure.text}")
             self._fail_all(lambda _: failure)
         else:
-            child = self.child
-            written = child.written if child else 0
-            self._fail_all(lambda at: failures.ended(why, ran=at is not None and at < written))
+            self._fail_all(self._ended(why))
         self._retire()
         self._over = True
         self._owner.child_ended(self, heard=self._heard, lived_ns=lived)
@@ -170,6 +168,10 @@ class Lane:
     def _fail_all(self, failure: Callable[[int | None], UpstreamFailure]) -> None:
         """Fail everything that waits; `failure` is told where a request stands in the input, None if nowhere."""
         raise NotImplementedError
+
+    def _ended(self, why: str) -> Callable[[int | None], UpstreamFailure]:
+        written = self.child.written if self.child is not None else 0
+        return lambda at: failures.ended(why, ran=at is not None and at < written)
 
     def _retire(self) -> None:
         """Take no more frames; what is under way may still be answered."""

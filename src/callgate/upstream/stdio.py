@@ -30,6 +30,8 @@ FLUSH_SECONDS = 0.005
 ERA_SECONDS = 300.0
 """How long it counts that a server spoke no modern version: it may be another one after an update."""
 
+SHUTTING_DOWN = "the gate is shutting down"
+
 _SERVER = ""
 """The key under which ends of children that never said anything are counted."""
 
@@ -97,7 +99,7 @@ class StdioUpstream:
         if lane is None:
             self._fail(sink, failures.UNKNOWN_SESSION)
             return
-        lane.end(failures.ended("the session was ended", ran=True))
+        lane.end("the session was ended")
         self._tell(sink, partial(_status, 200))
 
     def close(self) -> None:
@@ -107,7 +109,7 @@ class StdioUpstream:
                 timer.cancel()
         self._timer = self._flush_timer = None
         for lane in tuple(self._children):
-            lane.close()
+            lane.close(SHUTTING_DOWN)
         self._children.clear()
         self._lanes.clear()
 
@@ -122,7 +124,7 @@ class StdioUpstream:
                 self.log(
                     "debug", f"{self.name}: a session was idle for {self.config.idle:g} seconds and is ended"
                 )
-                lane.end(failures.ended("the session was idle for too long", ran=True))
+                lane.end("the session was idle for too long")
         self._restarts.prune()
 
     def _start_child(self, lane: Lane) -> Child | UpstreamFailure:
@@ -174,7 +176,7 @@ class StdioUpstream:
 
     def _new_lane(self, frame: ClientFrame, route: Route) -> Lane | UpstreamFailure:
         if self._closed:
-            return failures.ended("the gate is shutting down", ran=False)
+            return failures.ended(SHUTTING_DOWN, ran=False)
         key = (route.era, route.lane)
         lane: Lane
         if route.era == "modern":
@@ -207,7 +209,7 @@ class StdioUpstream:
             self._note_use(lane, now)
         longest = min(free, key=lambda lane: (lane.listening, lane.used_ns))
         self.log("info", f"{self.name}: the longest idle session is ended to make room")
-        longest.end(failures.ended("the session was ended to make room", ran=True))
+        longest.end("the session was ended to make room")
         return True
 
     def _note_use(self, lane: Lane, now_ns: int) -> None:
