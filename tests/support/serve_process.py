@@ -67,7 +67,8 @@ class ServeProcess:
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
             cwd=ROOT,
-            env={**os.environ, **(env or {})},
+            # What the gate keeps when nothing is said of `state` stays with it.
+            env={**os.environ, "XDG_STATE_HOME": str(folder / "state"), **(env or {})},
         )
         assert self.process.stderr is not None
         self._lines: list[str] = []
