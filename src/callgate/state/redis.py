@@ -171,7 +171,7 @@ class RedisLedger:
         """The wait in the reply; where it is a calendar's, the reply has when its window began."""
         if isinstance(window, CalendarWindow):
             now = Now(int(reply[1]) * 1000, int(reply[4]) * 1000, int(reply[5]) * 1000)
-            wait = calendar_wait(now, int(reply[at][1:]) * 1000 + UNIT_NS[window.unit])
+            wait = calendar_wait(now, int(reply[at]) * 1000 + UNIT_NS[window.unit])
             # While the calendar drifts towards the wall clock, it moves in steps of 1 µs.
             return wait if now.calendar_ns == now.wall_ns else wait + 2_000
         return int(reply[at]) * 1000 - (self._script.asked_ns % 1000 if self._exact_ns else 0)

@@ -4,7 +4,6 @@ There, an amount is its plain decimal digits: no sign, no exponent, no zeros tha
 most 100 digits behind the point, so a bound with more is replaced by one that lies between the same two values.
 """
 
-from collections.abc import Iterable
 from decimal import Decimal
 
 from callgate.decision import Amount, Guard, Limit
@@ -58,16 +57,6 @@ def guard_text(guard: Guard) -> tuple[str, list[str]]:
     return op, [operand]
 
 
-def texts_of(values: Iterable[object]) -> list[str]:
-    """Decoded bulk strings; ValueError for any other reply."""
-    found = []
-    for value in values:
-        if not isinstance(value, bytes):
-            raise ValueError("a reply is not text")  # noqa: TRY004
-        found.append(value.decode())
-    return found
-
-
 def _operand(value: object) -> str | None:
     """The digits to compare with; "" for a number that no counter can reach; None for what is no number."""
     if isinstance(value, bool) or not isinstance(value, int | Decimal):
@@ -96,6 +85,7 @@ def _bound(number: Decimal) -> str | None:
 
 
 def _digits(number: Decimal) -> str:
-    before, _, after = format(number, "f").partition(".")
+    # There is a negative zero, too.
+    before, _, after = format(number.copy_abs(), "f").partition(".")
     after = after.rstrip("0")
     return f"{before}.{after}" if after else before

@@ -9,7 +9,7 @@ local function take()
 end
 
 local function reply(kind, ...)
-  return {kind, whole(now.us), now.id, now.noticed, whole(now.calendar), whole(now.server), ...}
+  return {kind, now.us, now.id, now.noticed, now.calendar, now.server, ...}
 end
 
 -- For how many µs what was lost with an earlier state of this store may still count; nil for no time at all.
@@ -51,7 +51,7 @@ local function call(only_check)
     local key, unit, op, values = take(), take(), take(), {}
     for at = 1, tonumber(take()) do values[at] = take() end
     local lost = lost_for(unit)
-    if lost and op ~= 'yes' and op ~= 'no' then return reply('lost', whole(lost)) end
+    if lost and op ~= 'yes' and op ~= 'no' then return reply('lost', lost) end
     local used = counter_of(key, unit).total
     if not holds(op, used, values) then return reply('guard', index, used) end
   end
@@ -65,7 +65,7 @@ local function call(only_check)
       return compare(total, maximum) < (strict and 0 or 1)
     end}
     local lost = maximum ~= '' and amount ~= '0' and lost_for(unit)
-    if lost then return reply('lost', whole(lost)) end
+    if lost then return reply('lost', lost) end
     local counter = counter_of(key, unit)
     counter.limit = limit_key
     local used = counter.total
@@ -77,7 +77,7 @@ local function call(only_check)
       local wait = wait_us(counter, limit, wanted)
       table.insert(waits, index)
       table.insert(waits, used)
-      table.insert(waits, wait and whole(wait) or 'c' .. whole(counter.first))
+      table.insert(waits, wait or counter.first)
     end
     if wanted_of[key] then
       wanted_of[key] = wanted
@@ -107,7 +107,7 @@ local function call(only_check)
   for at = 1, #lines, 1000 do
     redis.call('RPUSH', storage('r', id), unpack(lines, at, math.min(at + 999, #lines)))
   end
-  redis.call('PEXPIRE', storage('r', id), whole(longest + 1000))
+  redis.call('PEXPIRE', storage('r', id), longest + 1000)
   return reply('ok')
 end
 
@@ -125,11 +125,9 @@ end
 
 local function used()
   local counter = load(take(), take())
-  if is_empty(counter) then return reply('used', '0', '0') end
-  if counter.window then
-    return reply('used', counter.total, whole((counter.last + counter.window) * 1000 - now.us))
-  end
-  return reply('used', counter.total, 'c' .. whole(counter.first))
+  if is_empty(counter) then return reply('used', '0', 0) end
+  local left = counter.window and (counter.last + counter.window) * 1000 - now.us
+  return reply('used', counter.total, left or counter.first)
 end
 
 if not read_clock() then return {'late'} end

@@ -19,8 +19,9 @@
 -- means that counters are lost. Store time at that moment is kept: what was lost could have counted for another
 -- window's length, and for that long nothing is admitted (unless the gates are told to go on).
 
-local FORMAT = '1'
-local KEEP_MS = 7 * 86400 * 1000
+-- The clock's key holds FORMAT, the store's id, the boot of the machine that asked last, and these numbers.
+local FORMAT, NAME, NUMBERS = 'CG1', 16, '<dddddddd'
+local KEEP_MS = 8 * 86400 * 1000
 local LATEST_US = 4611686018427387
 
 local function storage(kind, name) return PREFIX .. kind .. ':' .. name end
@@ -55,18 +56,14 @@ end
 local function read_stored()
   local text = redis.call('GET', KEYS[1])
   if not text then return nil end
-  local f = {}
-  for field in string.gmatch(text, '[^ ]+') do f[#f + 1] = field end
-  if f[1] ~= FORMAT then error('CALLGATE FORMAT ' .. string.sub(f[1] or '', 1, 16)) end
-  local stored = {
-    id = f[2], us = tonumber(f[3]), server = tonumber(f[4]), wall = tonumber(f[5]), calendar = tonumber(f[6]),
-    boot = f[7], longest = tonumber(f[8]), lost = tonumber(f[9]), lost_calendar = tonumber(f[10]),
-    drift = tonumber(f[11]),
-  }
-  if #f ~= 11 or not (stored.us and stored.server and stored.wall and stored.calendar and stored.longest
-      and stored.lost and stored.lost_calendar and stored.drift) then
+  if string.sub(text, 1, #FORMAT) ~= FORMAT then error('CALLGATE FORMAT ' .. string.sub(text, 1, 3)) end
+  if #text ~= #FORMAT + 2 * NAME + struct.size(NUMBERS) then
     error('CALLGATE DAMAGED the clock is not one that callgate writes')
   end
+  local stored = {id = string.sub(text, #FORMAT + 1, #FORMAT + NAME),
+    boot = string.sub(text, #FORMAT + NAME + 1, #FORMAT + 2 * NAME)}
+  stored.us, stored.server, stored.wall, stored.calendar, stored.longest, stored.lost, stored.lost_calendar,
+    stored.drift = struct.unpack(NUMBERS, text, #FORMAT + 2 * NAME + 1)
   return stored
 end
 
@@ -74,9 +71,9 @@ end
 local function read_pace()
   local text = redis.call('GET', storage('b', gate.boot))
   if not text then return nil end
-  local offset, at = string.match(text, '^(-?%d+) (%d+)$')
-  if not offset then error('CALLGATE DAMAGED a gate\'s clock is not one that callgate writes') end
-  return tonumber(offset), tonumber(at)
+  if #text ~= 16 then error('CALLGATE DAMAGED a gate\'s clock is not one that callgate writes') end
+  local offset, at = struct.unpack('<dd', text)
+  return offset, at
 end
 
 -- False if the call is older than its gate would wait for the answer, or a clock was stepped: nothing is done.
@@ -115,15 +112,14 @@ local function read_clock()
   now.tick = math.floor(now.us / 1000)
   now.longest = math.max(now.longest, gate.longest)
 
-  local keep = whole(now.longest + KEEP_MS)
-  redis.call('SET', KEYS[1], table.concat({
-    FORMAT, now.id, whole(now.us), whole(server), whole(gate.wall), whole(now.calendar), gate.boot,
-    whole(now.longest), whole(now.lost), whole(now.lost_calendar), whole(now.drift),
-  }, ' '), 'PX', keep)
+  local keep = now.longest + KEEP_MS
+  redis.call('SET', KEYS[1], FORMAT .. now.id .. gate.boot .. struct.pack(NUMBERS, now.us, server, gate.wall,
+    now.calendar, now.longest, now.lost, now.lost_calendar, now.drift), 'PX', keep)
+  -- The witness's line goes on by itself: only a better or a much older reading is worth a write.
   local own = now.us - gate.monotonic
-  if offset then own = math.min(own, offset) end
-  redis.call('SET', storage('b', gate.boot),
-    whole(own) .. ' ' .. whole(math.max(gate.monotonic, read_at or 0)), 'PX', keep)
-  redis.call('PEXPIRE', PREFIX .. 'all', whole(2 * now.longest + KEEP_MS))
+  if not offset or own < offset - gate.latency / 100 or gate.monotonic - read_at > 1000000 then
+    redis.call('SET', storage('b', gate.boot),
+      struct.pack('<dd', offset and math.min(own, offset) or own, math.max(gate.monotonic, read_at or 0)), 'PX', keep)
+  end
   return true
 end

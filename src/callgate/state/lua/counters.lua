@@ -1,10 +1,13 @@
--- Counters as of now. A counter is `c:KEY` = "window total first last entries" and, in sliding windows, a list
--- `e:KEY` of "tick amount" in ascending order. `i:LIMIT` says of every counter of a limit, and `all` of every
+-- Counters as of now. A counter is `c:KEY`, four numbers (NUMBERS) and "window total", and, in sliding windows, a
+-- list `e:KEY` of "tick amount" in ascending order. `i:LIMIT` says of every counter of a limit, and `all` of every
 -- counter, when it will be empty. Redis's own expiry follows a clock that may be stepped, so it comes a week late
 -- and is never what ends a window; and a counter that is gone while `all` says that it counts is an error.
 
 local UNIT_US = {minute = 60 * 1e6, hour = 3600 * 1e6, day = 86400 * 1e6}
 local PAGE = 128
+-- The first and the last tick, how many entries, and when the other keys' expiry was last put off.
+local NUMBERS_OF = '<dddd'
+local PUT_OFF_MS = 86400 * 1000
 
 local function entry(text)
   local tick, amount = string.match(text or '', '^(%d+) ([%d.]+)$')
@@ -18,7 +21,7 @@ local function forget(counter)
   redis.call('DEL', storage('c', counter.key), storage('e', counter.key))
   redis.call('ZREM', ALL, counter.key)
   if counter.limit then redis.call('ZREM', storage('i', counter.limit), counter.key) end
-  counter.total, counter.entries = '0', 0
+  counter.total, counter.entries, counter.kept = '0', 0, -1
 end
 
 -- In how many ms nothing is left, at the latest.
@@ -29,11 +32,22 @@ end
 
 local function save(counter)
   local left = left_ms(counter)
-  local keep = whole(left + KEEP_MS)
-  redis.call('SET', storage('c', counter.key), table.concat({
-    counter.unit, counter.total, whole(counter.first), whole(counter.last), whole(counter.entries),
-  }, ' '), 'PX', keep)
-  if counter.window then redis.call('PEXPIRE', storage('e', counter.key), keep) end
+  local is_due = now.tick - counter.kept > PUT_OFF_MS or counter.kept < 0
+  if is_due then counter.kept = now.tick end
+  redis.call('SET', storage('c', counter.key),
+    struct.pack(NUMBERS_OF, counter.first, counter.last, counter.entries, counter.kept)
+    .. counter.unit .. ' ' .. counter.total, 'PX', left + KEEP_MS)
+  if counter.limit then
+    local index, ends = storage('i', counter.limit), now.tick + left
+    redis.call('ZADD', index, ends, counter.key)
+    redis.call('ZADD', ALL, ends, counter.key)
+    if is_due then
+      -- These have to last as long as any counter in them, and as the clock.
+      redis.call('PEXPIRE', index, left + now.longest + KEEP_MS)
+      redis.call('PEXPIRE', ALL, 2 * now.longest + KEEP_MS)
+    end
+  end
+  if is_due and counter.window then redis.call('PEXPIRE', storage('e', counter.key), left + KEEP_MS) end
   return left
 end
 
@@ -69,7 +83,8 @@ end
 
 -- The counter, brought up to now; empty if there is none. `unit` is milliseconds, or a calendar's unit.
 local function load(key, unit)
-  local counter = {key = key, unit = unit, window = tonumber(unit), total = '0', entries = 0, first = 0, last = 0}
+  local counter = {key = key, unit = unit, window = tonumber(unit), total = '0', entries = 0, first = 0, last = 0,
+    kept = -1}
   local text = redis.call('GET', storage('c', key))
   if not text then
     local until_ms = redis.call('ZSCORE', ALL, key)
@@ -77,11 +92,11 @@ local function load(key, unit)
     if not counter.window then counter.first = now.calendar - now.calendar % UNIT_US[unit] end
     return counter
   end
-  local stored, total, first, last, entries = string.match(text, '^(%w+) ([%d.]+) (%d+) (%d+) (%d+)$')
+  local stored, total = string.match(text, '^(%w+) ([%d.]+)$', struct.size(NUMBERS_OF) + 1)
   if not stored then error('CALLGATE DAMAGED a counter is not one that callgate writes') end
   if stored ~= unit then error('CALLGATE DAMAGED a counter\'s window is not its limit\'s') end
-  counter.total, counter.first, counter.last = total, tonumber(first), tonumber(last)
-  counter.entries = tonumber(entries)
+  counter.total = total
+  counter.first, counter.last, counter.entries, counter.kept = struct.unpack(NUMBERS_OF, text)
   expire(counter)
   return counter
 end
@@ -107,19 +122,11 @@ end
 
 -- Forget a few counters of `index` that hold nothing any more.
 local function prune(index)
-  for _, key in ipairs(redis.call('ZRANGEBYSCORE', index, '-inf', whole(now.tick), 'LIMIT', 0, 16)) do
+  for _, key in ipairs(redis.call('ZRANGEBYSCORE', index, '-inf', now.tick, 'LIMIT', 0, 16)) do
     redis.call('DEL', storage('c', key), storage('e', key))
     redis.call('ZREM', index, key)
     redis.call('ZREM', ALL, key)
   end
-end
-
-local function note_end(counter, left)
-  local index, ends = storage('i', counter.limit), whole(now.tick + left)
-  local keep = whole(left + now.longest + KEEP_MS)
-  redis.call('ZADD', index, ends, counter.key)
-  redis.call('PEXPIRE', index, keep)
-  redis.call('ZADD', ALL, ends, counter.key)
 end
 
 -- Put `amount` on the counter; returns the tick it is put under, and in how many ms that is over.
@@ -145,9 +152,7 @@ local function spend(counter, amount)
     end
   end
   counter.total = add(counter.total, amount)
-  local left = save(counter)
-  note_end(counter, left)
-  return tick, left
+  return tick, save(counter)
 end
 
 -- The place of `tick` in the list, and what it holds; nil if it is not there.
@@ -194,6 +199,6 @@ local function give_back(counter, tick, amount)
   if is_empty(counter) then
     forget(counter)
   else
-    note_end(counter, save(counter))
+    save(counter)
   end
 end
