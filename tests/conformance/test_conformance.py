@@ -13,6 +13,7 @@ import pytest
 import yaml
 from tests.conformance import suite
 from tests.conformance.suite import Difference, Findings, SuiteRun
+from tests.support.nginx_proxy import NginxProxy
 from tests.support.node24 import CONFORMANCE
 from tests.support.serve_process import ALLOW_ALL, ServeProcess
 
@@ -119,33 +120,45 @@ def passed(findings: Findings) -> int:
     return sum(check.status == "SUCCESS" for _, check in verdicts)
 
 
-def compare_servers(run: str, revision: str, folder: Path, upstream: dict[str, Any], direct: str) -> Findings:
-    """The fixture at `direct` against `upstream` behind a gate; returns what was found directly."""
-    with ServeProcess(folder / "gate", {"fixture": upstream}) as gate:
-        through = gate.url("fixture")
-        first = side_by_side(
-            suite.against_server(folder / "direct", direct, revision),
-            suite.against_server(folder / "through", through, revision),
+def compare_servers(run: str, revision: str, folder: Path, direct: str, through: str) -> Findings:
+    """What is at one URL against what is at another; returns what was found directly."""
+    first = side_by_side(
+        suite.against_server(folder / "direct", direct, revision),
+        suite.against_server(folder / "through", through, revision),
+    )
+    count = 0
+
+    def again(scenario: str) -> tuple[Findings, Findings]:
+        nonlocal count
+        count += 1
+        return side_by_side(
+            suite.one_against_server(folder / f"direct-{count}", direct, revision, scenario),
+            suite.one_against_server(folder / f"through-{count}", through, revision, scenario),
         )
-        count = 0
 
-        def again(scenario: str) -> tuple[Findings, Findings]:
-            nonlocal count
-            count += 1
-            return side_by_side(
-                suite.one_against_server(folder / f"direct-{count}", direct, revision, scenario),
-                suite.one_against_server(folder / f"through-{count}", through, revision, scenario),
-            )
-
-        agree(run, first, again)
+    agree(run, first, again)
     return first[0]
 
 
 @pytest.mark.parametrize("revision", [LEGACY, MODERN])
 def test_a_server_behind_the_gate_is_as_conforming_as_it_is(tmp_path: Path, revision: str) -> None:
-    with fixture_server() as url:
-        found = compare_servers(f"server {revision}", revision, tmp_path, {"url": url}, url)
+    with fixture_server() as url, ServeProcess(tmp_path / "gate", {"fixture": {"url": url}}) as gate:
+        found = compare_servers(f"server {revision}", revision, tmp_path, url, gate.url("fixture"))
     assert passed(found) >= VERDICTS[revision]
+
+
+@pytest.mark.parametrize("revision", [LEGACY, MODERN])
+def test_a_server_behind_two_gates_in_turns_is_as_conforming_as_it_is(tmp_path: Path, revision: str) -> None:
+    settings = {"sessions": {"secret": {"env": "SESSION_SECRET"}}}
+    env = {"SESSION_SECRET": "shared by the two of them, 32 bytes or more"}
+    with fixture_server() as url:
+        servers = {"fixture": {"url": url}}
+        with (
+            ServeProcess(tmp_path / "gate-1", servers, settings=settings, env=env) as one,
+            ServeProcess(tmp_path / "gate-2", servers, settings=settings, env=env) as other,
+            NginxProxy(tmp_path / "nginx", [one.base, other.base]) as balancer,
+        ):
+            compare_servers(f"server {revision}", revision, tmp_path, url, balancer.url("fixture"))
 
 
 @pytest.mark.parametrize("revision", [LEGACY, MODERN])
@@ -157,7 +170,8 @@ def test_a_stdio_server_behind_the_gate_is_as_conforming_as_over_http(tmp_path: 
         fixture("--children", f"{folder}/socket") as path,
     ):
         child = {"command": [sys.executable, "-I", "-S", str(HERE / "fixture_child.py"), path]}
-        compare_servers(f"stdio server {revision}", revision, tmp_path, child, url)
+        with ServeProcess(tmp_path / "gate", {"fixture": child}) as gate:
+            compare_servers(f"stdio server {revision}", revision, tmp_path, url, gate.url("fixture"))
 
 
 @pytest.mark.parametrize(
