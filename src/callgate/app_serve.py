@@ -5,7 +5,7 @@ import gc
 import os
 import signal
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 
 import uvloop
@@ -56,8 +56,8 @@ from callgate.upstream.stdio import StdioUpstream
 MIN_SECRET = 32
 
 
-def serve(options: ServeOptions, spawner: Spawner) -> int:
-    """Serve until told to end. Returns the exit status.
+def serve(options: ServeOptions, spawner: Spawner, report: Callable[[CallgateError], None]) -> int:
+    """Serve until told to end. Returns the exit status; `report` tells why one of several processes cannot serve.
 
     Raises CallgateError before anything is served: the configuration, a policy, the state, the audit, the address or
     the self-test is at fault.
@@ -67,7 +67,9 @@ def serve(options: ServeOptions, spawner: Spawner) -> int:
     if loaded.config.workers == 1:
         return run_worker(options, loaded, spawner, None)
     spawner.close()
-    return supervise(loaded.config, lambda slot: run_worker(options, loaded, None, slot), SystemClock())
+    return supervise(
+        loaded.config, lambda slot: run_worker(options, loaded, None, slot), report, SystemClock()
+    )
 
 
 def adjusted(config: ServeConfig, options: ServeOptions) -> ServeConfig:

@@ -53,6 +53,7 @@ def run(options: "Namespace") -> int:
     spawner = fork_nursery()
 
     from callgate.app_serve import serve
+    from callgate.cli.console import print_error
     from callgate.serve.options import ServeOptions
 
     try:
@@ -71,6 +72,7 @@ def run(options: "Namespace") -> int:
                 log_format=options.log_format,
             ),
             spawner,
+            print_error,
         )
     finally:
         spawner.close()

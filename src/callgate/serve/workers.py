@@ -16,7 +16,7 @@ from msgspec import Struct
 
 from callgate.clock import Clock
 from callgate.config.model import ServeConfig
-from callgate.errors import UsageError
+from callgate.errors import CallgateError, UsageError
 from callgate.text import quote
 from callgate.transports.prctl import die_with_parent
 
@@ -38,9 +38,16 @@ class Slot(Struct):
 class Supervisor:
     """Runs in the parent only; serves nothing itself."""
 
-    def __init__(self, config: ServeConfig, work: Callable[[Slot], int], clock: Clock) -> None:
+    def __init__(
+        self,
+        config: ServeConfig,
+        work: Callable[[Slot], int],
+        report: Callable[[CallgateError], None],
+        clock: Clock,
+    ) -> None:
         self._config = config
         self._work = work
+        self._report = report
         self._clock = clock
         self._secret = os.urandom(32)
         self._directory = tempfile.mkdtemp(prefix="callgate-")
@@ -80,13 +87,10 @@ class Supervisor:
             signal.signal(each, signal.SIG_DFL)
         own = _bound(self._config.listen.host, self._port)
         self._first.close()
-        from callgate.cli.console import print_error
-        from callgate.errors import CallgateError
-
         try:
             return self._work(Slot(number, own, self._directory, self._secret))
         except CallgateError as error:
-            print_error(error)
+            self._report(error)
             return error.exit_status
 
     def _watch(self) -> int:
@@ -114,9 +118,14 @@ class Supervisor:
                 os.kill(pid, signal.SIGTERM)
 
 
-def supervise(config: ServeConfig, work: Callable[[Slot], int], clock: Clock) -> int:
-    """Serve in `config.workers` processes, each of which runs `work`. Raises UsageError if the address is taken."""
-    return Supervisor(config, work, clock).run()
+def supervise(
+    config: ServeConfig, work: Callable[[Slot], int], report: Callable[[CallgateError], None], clock: Clock
+) -> int:
+    """Serve in `config.workers` processes, each of which runs `work`; `report` says why one cannot.
+
+    Raises UsageError if the address is taken.
+    """
+    return Supervisor(config, work, report, clock).run()
 
 
 def _bound(host: str, port: int) -> socket.socket:
