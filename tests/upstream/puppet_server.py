@@ -3,10 +3,12 @@
 tools/call: `say` writes the strings in `lines` as they are, one a line, with @ID@ and @TOKEN@ as this call has them,
 then `said` to its stderr; `hold` is never answered; `seen` answers with every message received so far; `exit` ends it
 with a status; `deaf` closes its input; `sleep` reads nothing any more; anything else is answered with the message.
+SIGUSR1 makes it report progress for the token `t`.
 """
 
 import json
 import os
+import signal
 import sys
 import time
 from typing import Any
@@ -50,6 +52,13 @@ def call(message: dict[str, Any]) -> None:
         answer(message, {"got": message, "pid": os.getpid(), "keeper": os.getppid()})
 
 
+def chat(*_: object) -> None:
+    told = {"method": "notifications/progress", "params": {"progressToken": "t", "progress": len(seen)}}
+    write(json.dumps({"jsonrpc": "2.0", **told}))
+    print("chatted", file=sys.stderr, flush=True)
+
+
+signal.signal(signal.SIGUSR1, chat)
 for line in sys.stdin.buffer:
     message = json.loads(line)
     seen.append(message)

@@ -137,23 +137,35 @@ print(json.dumps({"jsonrpc": "2.0", "id": message["id"], "result": {}}))
     assert any("lines of its stderr were left out" in line for _, line in bench.log)
 
 
-def test_a_lane_without_use_is_ended_and_one_in_use_is_not(bench: Bench) -> None:
+def test_a_session_without_use_is_ended_and_one_in_use_is_not(bench: Bench) -> None:
     upstream = puppet(bench, "legacy", idle=100, timeout=10_000)
-    idle, waits, listens = (another(LEGACY, lane) for lane in "abc")
-    for route in (idle, waits, listens):
+    chatty, stuck, works, listens = (
+        another(LEGACY, lane) for lane in ("chatty", "stuck", "works", "listens")
+    )
+    pids = {}
+    for route in (chatty, stuck, works, listens):
         bench.initialize(upstream, route)
-    held, listener = bench.call(upstream, waits, "hold"), bench.listen(upstream, listens)
+        bench.wait(who := bench.call(upstream, route, "x"))
+        pids[route.lane] = who.result["pid"]
+    bench.call(upstream, stuck, "hold")
+    working = bench.call(upstream, works, "hold", meta={"progressToken": "t"})
+    listener = bench.listen(upstream, listens)
     bench.turns()
     upstream.sweep()
     advance(bench, 99)
     upstream.sweep()
-    assert upstream.children == 3
+    assert upstream.children == 4
+    # The words of a child that nobody uses do not keep it alive; of one that works for somebody they do.
+    for lane in ("chatty", "works"):
+        os.kill(pids[lane], signal.SIGUSR1)
+    bench.until(lambda: sum("chatted" in line for _, line in bench.log) == 2 and bool(working.events))
     advance(bench, 2)
     upstream.sweep()
     bench.until(lambda: upstream.children == 2)
-    bench.wait(gone := bench.call(upstream, idle, "x"))
-    assert gone.code == "UPS047"
-    assert not held.done
+    for route in (chatty, stuck):
+        bench.wait(gone := bench.call(upstream, route, "x"))
+        assert gone.code == "UPS047"
+    assert not working.done
     assert not listener.done
 
 

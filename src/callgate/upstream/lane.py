@@ -72,7 +72,9 @@ class Lane:
         self.key = key
         self.child: Child | None = None
         self.used = True
-        """Whether anything happened since the last sweep."""
+        """Whether a client did anything since the last sweep. A chatty child alone does not keep itself alive."""
+        self.spoke = False
+        """Whether the child said anything since the last sweep."""
         self.used_ns = owner.clock.monotonic_ns()
         self.started_ns = self.used_ns
         self._over = False
@@ -90,6 +92,11 @@ class Lane:
     @property
     def listening(self) -> bool:
         """Whether somebody listens for what may come."""
+        raise NotImplementedError
+
+    @property
+    def idle(self) -> bool:
+        """Whether nothing but a new frame of a client keeps it alive. Looked at once a sweep."""
         raise NotImplementedError
 
     def send(self, frame: ClientFrame, forward: bytes, sink: Sink) -> Handle:
@@ -123,7 +130,7 @@ class Lane:
 
     def frames(self, frames: "list[bytes | Oversized]") -> None:
         """It has written these."""
-        self.used = True
+        self.spoke = True
         for line in frames:
             if self._over:
                 return
@@ -191,7 +198,6 @@ class Lane:
         if self.child is None:
             return
         self.child.write(line)
-        self.used = True
         if self.child.deaf:
             self._retire()
 

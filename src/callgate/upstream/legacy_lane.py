@@ -88,6 +88,11 @@ class LegacyLane(Lane):
     def listening(self) -> bool:
         return bool(self._listeners)
 
+    @property
+    def idle(self) -> bool:
+        # A client that vanished does not cancel: a request of which nothing is heard keeps nothing alive.
+        return not (self._listeners or (self._attached and self.spoke))
+
     def send(self, frame: ClientFrame, forward: bytes, sink: Sink) -> Handle:
         refusal = self._refusal()
         if frame.kind != "request":

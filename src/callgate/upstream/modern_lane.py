@@ -72,6 +72,10 @@ class ModernLane(Lane):
     def listening(self) -> bool:
         return False
 
+    @property
+    def idle(self) -> bool:
+        return not self._pending
+
     def send(self, frame: ClientFrame, forward: bytes, sink: Sink) -> Handle:
         refusal = self._refusal()
         if refusal is None and self._waiting_size > MAX_WAITING:

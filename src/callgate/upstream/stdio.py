@@ -84,6 +84,7 @@ class StdioUpstream:
             lane = self._new_lane(frame, route)
         if isinstance(lane, UpstreamFailure):
             return self._fail(sink, lane)
+        lane.used = True
         return lane.send(frame, forward, sink)
 
     def listen(self, route: Route, last_event_id: str | None, sink: Sink) -> Handle:
@@ -213,9 +214,9 @@ class StdioUpstream:
         return True
 
     def _note_use(self, lane: Lane, now_ns: int) -> None:
-        if lane.used or lane.busy or lane.listening:
-            lane.used = False
+        if lane.used or not lane.idle:
             lane.used_ns = now_ns
+        lane.used = lane.spoke = False
 
     def _found_legacy(self, supported: tuple[str, ...]) -> None:
         self._legacy_until_ns = self.clock.monotonic_ns() + round(ERA_SECONDS * 1e9)
