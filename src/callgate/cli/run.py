@@ -1,4 +1,6 @@
-"""`callgate run`: guard one server over stdio. Standard output is the protocol's; people are spoken to on stderr."""
+"""`callgate run`: guard one server for one agent on stdio. Standard output is the protocol's; people are spoken to on
+stderr. The server is a child, or reached over HTTP.
+"""
 
 import os
 import signal
@@ -17,17 +19,25 @@ __all__ = ["EXAMPLES", "SUMMARY", "TAKES_COMMAND", "configure", "read_plainly", 
 
 TAKES_COMMAND = True
 
-SUMMARY = "start a server as a child and judge every tool call on its way there"
+SUMMARY = "guard one server for one agent: judge every tool call on its way there"
 EXAMPLES = """examples:
   callgate run -c policy.yaml -- npx -y @modelcontextprotocol/server-filesystem /some/dir
   callgate run -c policy.yaml --audit calls.jsonl --log-level debug -- uvx mcp-server-git
+  callgate run -c policy.yaml --upstream https://mcp.example.org/mcp --header 'Authorization: Bearer env:TOKEN'
 
-The exit status is the server's. Before it starts: 2 usage, 3 policy, 4 server, 5 state or audit."""
+The exit status is the server's; over HTTP it is 0 when the agent or a signal ends the connection. Before anything is
+forwarded: 2 usage, 3 policy, 4 server, 5 state or audit. A server over HTTP is not asked before the agent speaks: one
+that cannot be reached is an error in the answer."""
 
 
 def configure(parser: "ArgumentParser") -> None:
     """Declare the options."""
-    parser.usage = "callgate run -c POLICY [options] -- COMMAND [ARGUMENT ...]"
+    from callgate.cli.run_remote import configure as configure_remote
+
+    parser.usage = (
+        "callgate run -c POLICY [options] -- COMMAND [ARGUMENT ...]\n"
+        "       callgate run -c POLICY [options] --upstream URL [--header 'NAME: VALUE' ...]"
+    )
     for option in OPTIONS:
         parser.add_argument(
             *option.flags,
@@ -37,20 +47,29 @@ def configure(parser: "ArgumentParser") -> None:
             choices=option.choices,
             required=option.required,
         )
+    configure_remote(parser)
 
 
 def run(options: "Namespace | SimpleNamespace") -> int:
     """Guard the server until it ends. Returns its status, or ends by the signal that ended it."""
     _fill_standard_descriptors()
     command: list[str] = options.command
-    if not command:
+    if options.upstream is not None and command:
+        raise UsageError("USE005", "two servers: `--upstream` and a command behind `--`", "give one of them")
+    if not command and options.upstream is None:
         raise UsageError(
-            "USE003", "no server to start", "put its command behind `--`, as in `… -- npx -y SERVER`"
+            "USE003",
+            "no server to guard",
+            "put its command behind `--`, as in `… -- npx -y SERVER`, or give its URL with `--upstream`",
         )
     if options.session is not None and not (
         0 < len(options.session) <= 200 and options.session.isprintable()
     ):
         raise UsageError("USE004", "`--session` wants 1 to 200 printable characters")
+    if options.upstream is not None:
+        from callgate.cli.run_remote import guessed_name, run_remote
+
+        return run_remote(options, _gate_options(options, guessed_name(options.upstream)))
     # Forked while this process is still small: the keeper stays as small as that.
     from callgate.transports.keeper import fork_keeper
 

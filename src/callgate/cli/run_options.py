@@ -65,11 +65,16 @@ OPTIONS = (
     ),
 )
 
+REMOTE_OPTIONS = ("upstream", "header", "ca_file", "timeout")
+"""Names of what `run_remote` declares."""
+
 
 def read_plainly(words: Sequence[str]) -> SimpleNamespace | None:
     """The options in `words`, or None if the full parser must look at them."""
     by_flag = {flag: option for option in OPTIONS for flag in option.flags}
-    found = {option.name: option.default for option in OPTIONS}
+    # Options of servers over HTTP are for the full parser: there are no milliseconds to win.
+    found: dict[str, str | None] = dict.fromkeys(REMOTE_OPTIONS)
+    found.update((option.name, option.default) for option in OPTIONS)
     seen: set[str] = set()
     rest = iter(words)
     for word in rest:

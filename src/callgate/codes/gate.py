@@ -14,9 +14,15 @@ CODES: dict[str, CodePage] = {
         "Run the command with `--help`. Options of the server go behind `--`, options of Callgate before it.",
     ),
     "USE003": CodePage(
-        "no server to start",
-        "`callgate run` guards a server that it starts itself, and was not told which.",
-        "Put the server's command behind `--`: `callgate run -c policy.yaml -- npx -y SERVER`.",
+        "no server to guard",
+        "`callgate run` guards a server that it starts itself or reaches over HTTP, and was not told which.",
+        "Put the server's command behind `--`: `callgate run -c policy.yaml -- npx -y SERVER`. Or give its URL with "
+        "`--upstream`.",
+    ),
+    "USE005": CodePage(
+        "two servers to guard",
+        "`callgate run` guards one server, and was given both a URL with `--upstream` and a command behind `--`.",
+        "Give one of them.",
     ),
     "USE004": CodePage(
         "unusable session id",

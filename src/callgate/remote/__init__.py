@@ -1,0 +1,1 @@
+"""An agent on stdio and a server over HTTP: the shell that carries a session's frames between the two."""
