@@ -18,7 +18,7 @@ from callgate.http1.listener import Listener
 from callgate.http1.tls import Certificate
 
 LOOPS = ("asyncio", "uvloop")
-WAIT = 30.0
+WAIT = 10.0
 """Seconds after which a test that waits for an event has failed."""
 
 T = TypeVar("T")
@@ -30,6 +30,11 @@ class Reply(NamedTuple):
     status: int
     headers: dict[str, str]
     body: bytes
+
+
+def answering(body: bytes) -> Callable[[Head, bytes, Responder], None]:
+    """A `respond` that answers everything with this."""
+    return lambda _head, _body, responder: responder.send(200, body)
 
 
 class Recorder:
@@ -139,10 +144,12 @@ def gate(
 
     try:
         asyncio.run_coroutine_threadsafe(begin(), loop).result(WAIT)
-        yield made
-        made.call(made.listener.close)
-        made.until(lambda: made.listener.connections == 0)
-        made.settle()
+        try:
+            yield made
+        finally:
+            made.call(made.listener.close)
+            made.until(lambda: made.listener.connections == 0)
+            made.settle()
     finally:
         loop.call_soon_threadsafe(loop.stop)
         thread.join(WAIT)

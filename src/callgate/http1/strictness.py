@@ -104,20 +104,20 @@ class HeadReader:
         method, path, query, modern = known
         if len(head) > self._max_head:
             raise Refused("HTTP006")
-        items = self._items = []
+        self._items = []
         self._heads = self._messages = 0
         fresh = False
         try:
             self._parser.feed_data(head)
             if self._heads != 1:
                 raise Refused("HTTP001")
-            headers = Headers(items)
+            headers = self._headers(head)
             length = self._framing(headers, modern)
             fresh = self._settled(length)
         except HttpParserUpgrade as stop:
             if stop.args[0] != len(head):
                 raise Refused("HTTP001") from None
-            headers = Headers(items)
+            headers = self._headers(head)
             length = self._framing(headers, modern)
             if (headers.get(b"upgrade") or b"").lower() != b"h2c":
                 raise Refused("HTTP011") from None
@@ -137,6 +137,12 @@ class HeadReader:
             self._keep_alive and modern,
             expectation is not None,
         )
+
+    def _headers(self, head: bytes) -> Headers:
+        # llhttp leaves white space behind a value where it is.
+        if b" \r\n" in head or b"\t\r\n" in head:
+            return Headers((name, value.rstrip(b" \t")) for name, value in self._items)
+        return Headers(self._items)
 
     def _framing(self, headers: Headers, modern: bool) -> int:
         """How long the body is. Checks what stands or falls with the headers of one request."""
