@@ -58,7 +58,15 @@ def _nowhere(request: Request) -> Any:  # noqa: ARG001
 
 
 def _nested(keys: tuple[str, ...]) -> Getter:
-    return lambda request: _descend(request.arguments, keys)
+    def get(request: Request) -> Any:
+        value: Any = request.arguments
+        for key in keys:
+            if type(value) is not dict:
+                return ABSENT
+            value = value.get(key, ABSENT)
+        return value
+
+    return get
 
 
 def _claim(keys: tuple[str, ...]) -> Getter:
@@ -68,22 +76,16 @@ def _claim(keys: tuple[str, ...]) -> Getter:
         claims = request.claims
         if claims is None:
             return ABSENT
-        found = _descend(claims, keys)
+        value: Any = claims
+        for key in keys:
+            value = value.get(key, ABSENT) if type(value) is dict else ABSENT
         if len(keys) == 1 or name not in claims:
-            return found
+            return value
         # Names of claims may hold dots (`https://example.com/team`). Where both readings find something, neither is
         # taken.
-        return claims[name] if found is ABSENT else ABSENT
+        return claims[name] if value is ABSENT else ABSENT
 
     return get
-
-
-def _descend(value: Any, keys: tuple[str, ...]) -> Any:
-    for key in keys:
-        if type(value) is not dict:
-            return ABSENT
-        value = value.get(key, ABSENT)
-    return value
 
 
 def looks_beyond_caller(path: Path) -> bool:
