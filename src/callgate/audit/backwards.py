@@ -33,14 +33,15 @@ def lines_backwards(file: BinaryIO, end: int | None = None) -> Iterator[bytes]:
             length += len(last)
             if length > MAX_LINE:
                 if whole:
-                    yield b"".join(reversed(pieces)) + b"\n"
+                    yield b"".join(reversed(pieces))
                 pieces, length = [], 0
             continue
         if whole:
-            yield last + b"".join(reversed(pieces)) + b"\n"
+            pieces.append(last)
+            yield b"".join(reversed(pieces))
         whole = True
         for line in reversed(others[1:]):
             yield line + b"\n"
-        pieces, length = [others[0]], len(others[0])
+        pieces, length = [others[0] + b"\n"], len(others[0])
     if whole:
-        yield b"".join(reversed(pieces)) + b"\n"
+        yield b"".join(reversed(pieces))

@@ -7,6 +7,7 @@ import msgspec
 from msgspec import Raw, Struct
 
 from callgate.audit.chain import MAX_LINE
+from callgate.audit.encode import TEXT_LENGTH, clip
 
 MAX_OPEN = 65_536
 """Decisions that may wait for their outcome while a file is read; the oldest are then told without one."""
@@ -27,7 +28,6 @@ class Entry(Struct, frozen=True):
     effect: Effect = "deny"
     policy: str | None = None
     request: str | int | None = None
-    arguments: Raw | None = None
     code: str | None = None
     rule: str | None = None
     reason: str | None = None
@@ -43,6 +43,12 @@ class Entry(Struct, frozen=True):
     detail: str | None = None
 
 
+class FullEntry(Entry, frozen=True):
+    """The same with the recorded arguments as JSON, empty if there are none."""
+
+    arguments: Raw = Raw()
+
+
 class Call(Struct, frozen=True):
     """A decision and its outcome, None as long as there is none."""
 
@@ -51,18 +57,34 @@ class Call(Struct, frozen=True):
 
 
 _decode = msgspec.json.Decoder(Entry).decode
+_decode_full = msgspec.json.Decoder(FullEntry).decode
 _STATUS = 64
+_PLAIN_LENGTH = 8192
 
 
-def read_entry(line: bytes) -> Entry | None:
-    """One line as a record; None if it is none, whatever its bytes are."""
+def read_entry(line: bytes, *, arguments: bool = False) -> Entry | None:
+    """One line as a record; None if it is none, whatever its bytes are. With `arguments` it is a `FullEntry`.
+
+    Many records may have to be remembered, so texts of a long line are cut as the gate cuts them.
+    """
     if len(line) > MAX_LINE:
         return None
     try:
-        entry = _decode(line)
+        entry = _decode_full(line) if arguments else _decode(line)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None
-    return entry if len(entry.time) <= _STATUS and len(entry.status) <= _STATUS else None
+    if len(entry.time) > _STATUS or len(entry.status) > _STATUS:
+        return None
+    return entry if len(line) <= _PLAIN_LENGTH else _cut(entry)
+
+
+def _cut(entry: Entry) -> Entry:
+    changes = {}
+    for name in entry.__struct_fields__:
+        value = getattr(entry, name)
+        if isinstance(value, str) and len(value) > TEXT_LENGTH:
+            changes[name] = clip(value)
+    return msgspec.structs.replace(entry, **changes) if changes else entry
 
 
 def is_self_test(decision: Entry) -> bool:

@@ -67,17 +67,18 @@ def unreadable(path: str, error: OSError) -> AuditError:
 
 
 class Entries:
-    """The records among lines; counts the lines that are none."""
+    """The records among lines, if asked with their arguments; counts the lines that are none."""
 
-    def __init__(self, path: str) -> None:
+    def __init__(self, path: str, *, arguments: bool = False) -> None:
         self._path = path
+        self._arguments = arguments
         self.bad = 0
 
     def among(self, lines: Iterable[bytes]) -> Iterator[Entry]:
         """Every record. A last line without its newline is still being written, or torn: it is no record yet."""
         try:
             for line in lines:
-                entry = read_entry(line)
+                entry = read_entry(line, arguments=self._arguments)
                 if entry is not None:
                     yield entry
                 elif line.endswith(b"\n"):

@@ -8,7 +8,7 @@ from typing import BinaryIO
 import msgspec
 from msgspec import Raw, Struct
 
-from callgate.audit.calls import Call, Entry
+from callgate.audit.calls import Call, Entry, FullEntry
 from callgate.audit.verify import lines_of
 from callgate.cli.audit_input import Entries, add_audit_arguments, audit_path, look_of, open_audit
 from callgate.cli.calls_text import (
@@ -36,7 +36,7 @@ examples:
 exit status: 0 it is there, 1 it is not, 5 the file cannot be read
 """
 
-_MAX_RELATED = 1_000
+_MAX_RELATED = 100
 _MAX_TEXT = 2_000
 _COLOURS = {"allow": "green", "deny": "red", "hold": "yellow", "error": "red"}
 
@@ -50,7 +50,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Print every decision with this id: gates that share an audit make up their own ids."""
     path = audit_path(options)
-    entries = Entries(path)
+    entries = Entries(path, arguments=True)
     with open_audit(path) as file:
         found = _find(file, path, entries, options.id)
     entries.warn(options)
@@ -145,14 +145,17 @@ def _decision_rows(decision: Entry, outcome: Entry | None, on: bool) -> Iterator
         ("policy", decision.policy),
         ("request", decision.request),
         ("limits", None if decision.charges is None else f"{decision.charges} charged"),
-        ("arguments", None if decision.arguments is None else _arguments(decision.arguments)),
+        ("arguments", _arguments(decision)),
     )
     for name, value in rows:
         if value is not None:
             yield name, cut(str(value), _MAX_TEXT)
 
 
-def _arguments(recorded: Raw) -> str:
+def _arguments(decision: Entry) -> str | None:
+    recorded = decision.arguments if isinstance(decision, FullEntry) else Raw()
+    if not bytes(recorded):
+        return None
     try:
         value = msgspec.json.decode(recorded)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):

@@ -102,11 +102,11 @@ def _as_text(counted: Statistics, by: str, on: bool) -> Iterator[str]:
 
 def _as_plain(counted: Statistics) -> Iterator[str]:
     """A line of fields with a tab between them for the whole, each group and each denial code."""
-    yield "\t".join(("all", "", *_cells(counted.all)[1:]))
-    for group in counted.largest():
-        yield "\t".join(("group", *_cells(group)))
-    for cells in _code_cells(counted):
-        yield "\t".join(("denied", *cells))
+    rows = [("all", "", *_cells(counted.all)[1:])]
+    rows += [("group", *_cells(group)) for group in counted.largest()]
+    rows += [("denied", *cells) for cells in _code_cells(counted)]
+    for row in rows:
+        yield "\t".join("-" if cell == "—" else cell for cell in row)
 
 
 def _summary(everything: Group, on: bool) -> str:
@@ -136,7 +136,8 @@ def _code_cells(counted: Statistics) -> list[tuple[str, ...]]:
     cells: list[tuple[str, ...]] = []
     for code, count in counted.codes.most_common(_SHOWN):
         page = CODES.get(code)
-        cells.append((cut(code, 64) or "—", f"{count:,}", page.title if page else ""))
+        title = page.title[:1].lower() + page.title[1:] if page else ""
+        cells.append((cut(code, 64) or "—", f"{count:,}", title))
     return cells
 
 

@@ -63,7 +63,7 @@ def run(options: argparse.Namespace) -> int:
         raise UsageError("USE002", f"argument -n: {options.lines} is not between 0 and {_MAX_LINES}")
     path = audit_path(options)
     with open_audit(path) as file:
-        entries = Entries(path)
+        entries = Entries(path, arguments=look_of(options)[0] == "json")
         shown = _Shown(options)
         if not file.seekable():
             shown.past(_last_of_stream(file, entries, options))

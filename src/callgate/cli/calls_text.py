@@ -5,7 +5,7 @@ from typing import Any
 
 import msgspec
 
-from callgate.audit.calls import Call, Entry
+from callgate.audit.calls import Call, Entry, FullEntry
 from callgate.cli.audit_input import time_of
 from callgate.cli.console import escape, paint
 
@@ -22,7 +22,7 @@ _ERRORS = {
 }
 _NOTES = {"cancelled": "cancelled", "input_required": "the tool asked for more", "task": "goes on as a task"}
 _DECISION = (
-    *("id", "time", "server", "tool", "effect", "identity", "session", "policy", "request", "arguments"),
+    *("id", "time", "server", "tool", "effect", "identity", "session", "policy", "request"),
     *("code", "rule", "reason", "retry_after", "charges", "parent"),
 )
 _OUTCOME = ("time", "status", "duration_ms", "response_bytes", "rpc_code", "task")
@@ -128,7 +128,10 @@ def call_data(call: Call) -> dict[str, Any]:
 
 def entry_data(decision: Entry) -> dict[str, Any]:
     """A decision for JSON, as recorded."""
-    return {name: getattr(decision, name) for name in _DECISION if getattr(decision, name) is not None}
+    data = {name: getattr(decision, name) for name in _DECISION if getattr(decision, name) is not None}
+    if isinstance(decision, FullEntry) and bytes(decision.arguments):
+        data["arguments"] = decision.arguments
+    return data
 
 
 def outcome_data(outcome: Entry) -> dict[str, Any]:
