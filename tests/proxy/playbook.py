@@ -15,9 +15,9 @@ import json
 from collections.abc import Callable, Sequence
 from typing import Any, Self
 
-from callgate.audit.record import DecisionRecord, EventRecord, OutcomeRecord, Record
+from tests.support.listed_audit import ListedAudit, summaries
+
 from callgate.clock import ManualClock
-from callgate.errors import AuditError
 from callgate.gate.admit import Gate
 from callgate.gate.call import Caller
 from callgate.policy.compile import Policy, compile_policy
@@ -118,22 +118,6 @@ def refused(id: str | int | None, rpc_code: int, code: str) -> Callable[[Frame],
         assert frame["error"]["message"]
 
     return check
-
-
-class ListedAudit:
-    """An audit in memory, with a disk that can be full."""
-
-    def __init__(self) -> None:
-        self.records: list[Record] = []
-        self.failing = False
-
-    def append(self, records: Sequence[Record]) -> None:
-        if self.failing:
-            raise AuditError("AUD001", "no space left")
-        self.records.extend(records)
-
-    def close(self) -> None:
-        """Nothing to release."""
 
 
 class Playbook:
@@ -277,17 +261,3 @@ def compare(who: str, arrived: Sequence[bytes], expected: Sequence[Expected]) ->
             wanted(json.loads(line))
         else:
             assert json.loads(line) == wanted, f"the {who} got {shown}"
-
-
-def summaries(all_records: Sequence[Record], records: Sequence[Record]) -> list[str]:
-    """Records in a few words each."""
-    tools = {record.id: record.tool for record in all_records if isinstance(record, DecisionRecord)}
-    lines: list[str] = []
-    for record in records:
-        if isinstance(record, DecisionRecord):
-            lines.append(" ".join(filter(None, (record.effect, record.tool, record.code))))
-        elif isinstance(record, OutcomeRecord):
-            lines.append(f"{record.status} {tools.get(record.id, '(no decision)')}")
-        elif isinstance(record, EventRecord):
-            lines.append(" ".join(filter(None, ("event", record.event, record.code))))
-    return lines
