@@ -216,6 +216,8 @@ def test_what_must_hold_between_keys_is_told(tmp_path: Path, marked: str, wanted
         SERVER + "listen: {host: localhost}",
         SERVER + "listen: {host: '::1'}",
         SERVER + "listen: {host: 0.0.0.0, hosts: [a]}\nauth: {keys: keys.txt}",
+        SERVER + "listen: {host: 10.0.0.1}\nauth: {keys: keys.txt}",
+        SERVER + "listen: {host: 0.0.0.0}\nauth: {keys: keys.txt, resource: https://gate.example.com}",
         HTTP_SERVER + "workers: 4",
         HTTP_SERVER + "workers: 4\nstate: sqlite:state.db",
         HTTP_SERVER + "workers: 4\nstate: redis://localhost",

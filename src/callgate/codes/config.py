@@ -291,8 +291,8 @@ CODES: dict[str, CodePage] = {
     ),
     "CFG104": CodePage(
         "No host name for others",
-        "The gate listens beyond loopback, but serves only requests that name a loopback host: any other `Host` is "
-        "refused, so that no web page can reach it under a name of its own.",
+        "The gate listens at every address of the machine, and nothing says under which names: only requests that name "
+        "a loopback host are served, so that no web page can reach the gate under a name of its own.",
         "Write `listen: {hosts: [NAME]}`, with the names that clients use.",
     ),
     "CFG105": CodePage(

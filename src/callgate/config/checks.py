@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 from msgspec.structs import replace
 
 from callgate.config.model import ServeConfig
-from callgate.config.places import is_loopback
+from callgate.config.places import is_any_address, is_loopback
 from callgate.config.state_url import is_memory
 from callgate.diagnostics import Diagnostic
 from callgate.errors import ConfigError
@@ -31,7 +31,8 @@ def check(config: ServeConfig, top: "Section", findings: "ConfigFindings") -> No
         (findings.error if each.severity == "error" else findings.warning)(
             each.code, each.message, listen.source, each.help
         )
-    if not is_loopback(config.listen.host) and _within(top.at("listen"), "hosts") is top.at("listen"):
+    named = "hosts" in _keys(top.at("listen")) or "resource" in _keys(top.at("auth"))
+    if is_any_address(config.listen.host) and not named:
         findings.warning(
             "CFG104",
             "no host name is served but those of loopback: requests from other machines are refused",
@@ -127,6 +128,10 @@ def _workers(config: ServeConfig) -> list[Diagnostic]:
 
 def _error(code: str, message: str, help: str | None = None) -> Diagnostic:
     return Diagnostic("error", code, message, help=help)
+
+
+def _keys(node: "Node") -> set[str]:
+    return {name.text for name, _ in getattr(node, "entries", ())}
 
 
 def _within(node: "Node", key: str) -> "Node":

@@ -150,8 +150,8 @@ LISTEN: tuple[Key, ...] = (
     Key(
         "hosts",
         "list of host names",
-        "The names that clients reach the gate by, with a port where it is not the usual one. A request with any other "
-        "`Host` is refused, but for the names of loopback.",
+        "The names that clients reach the gate by, beside those of loopback, `host`, and the host of `resource`. Any "
+        "port is taken, unless an entry names one. A request with any other `Host` is refused.",
         "[gate.example.com]",
         _list(_TEXT),
         "[]",

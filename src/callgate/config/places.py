@@ -126,6 +126,14 @@ def is_loopback(host: str) -> bool:
     return address.is_loopback
 
 
+def is_any_address(host: str) -> bool:
+    """Say whether listening at `host` means every address of this machine, and so names none."""
+    try:
+        return ipaddress.ip_address(host).is_unspecified
+    except ValueError:
+        return False
+
+
 def listen_host(node: Node, what: str, findings: ConfigFindings) -> str | None:
     """Read the address or name to listen at."""
     text = string(node, what, findings)
