@@ -196,7 +196,7 @@ class _Worker:
             self._pages,
             lambda config: adjusted(config, self._options),
         )
-        self._front.pages = self._pages(self._config)
+        self._front.pages = self._pages(self._config, self._front.hosts)
         listener = self._loop.run_until_complete(self._listen())
         serving.begin(_Listening(listener, self._certificate))
         self._log("banner", self._banner(listener), event="listening")
@@ -280,11 +280,11 @@ class _Worker:
             raise CallgateError("CFG051", f"the secret of `sessions` is shorter than {MIN_SECRET} characters")
         return found
 
-    def _pages(self, config: ServeConfig) -> Mapping[str, Page]:
+    def _pages(self, config: ServeConfig, hosts: Hosts) -> Mapping[str, Page]:
         serving = self._serving
         if serving is None:
             return {}
-        return pages(config, serving.status, self._workers, self._authenticator)
+        return pages(config, serving.status, self._workers, self._authenticator, hosts)
 
     def _levels(self) -> Levels:
         return Levels() if self._serving is None else self._serving.levels()

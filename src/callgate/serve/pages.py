@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 
+from callgate.auth.hosts import Hosts
 from callgate.auth.protected_resource import documents
 from callgate.config.model import ServeConfig
 from callgate.http1.contract import Head, HttpRefusal
@@ -15,15 +16,19 @@ _LOOPBACK = ("127.", "::1", "unix")
 
 
 def pages(
-    config: ServeConfig, status: Callable[[], Status], workers: Workers, authenticator: Identifies
+    config: ServeConfig,
+    status: Callable[[], Status],
+    workers: Workers,
+    authenticator: Identifies,
+    hosts: Hosts,
 ) -> Mapping[str, Page]:
-    """Every page by its path. Probes of a cluster name a host of their own, so none of these asks for one."""
+    """Every page by its path. Probes of a cluster name a host of their own, so health asks for none."""
     found: dict[str, Page] = {
         "/healthz": lambda _head: (*ALIVE, _JSON),
         "/readyz": lambda _head: (*readiness(status()), _JSON),
     }
     if config.telemetry.metrics != "off":
-        found["/metrics"] = _Metrics(config.telemetry.metrics, workers, authenticator)
+        found["/metrics"] = _Metrics(config.telemetry.metrics, workers, authenticator, hosts)
     for path, body in documents(config.auth, [server.name for server in config.servers]).items():
         found[path] = _document(body)
     return found
@@ -34,10 +39,11 @@ def _document(body: bytes) -> Page:
 
 
 class _Metrics:
-    def __init__(self, whom: str, workers: Workers, authenticator: Identifies) -> None:
+    def __init__(self, whom: str, workers: Workers, authenticator: Identifies, hosts: Hosts) -> None:
         self._whom = whom
         self._workers = workers
         self._authenticator = authenticator
+        self._hosts = hosts
 
     def __call__(self, head: Head) -> tuple[int, bytes, bytes]:
         if not self._may_read(head):
@@ -47,10 +53,12 @@ class _Metrics:
         return 200, body, content_type.encode()
 
     def _may_read(self, head: Head) -> bool:
-        if self._whom == "loopback":
-            # Behind a front proxy on this machine every request is local: what it passes on is its own business.
-            return head.peer.startswith(_LOOPBACK)
         try:
+            if self._whom == "loopback":
+                # A page in a browser on this machine is local too, but names another host.
+                self._hosts.check(head)
+                # Behind a front proxy on this machine every request is local: what it passes on is its business.
+                return head.peer.startswith(_LOOPBACK)
             return self._authenticator.identify(head).proven
         except HttpRefusal:
             return False

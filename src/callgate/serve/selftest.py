@@ -24,6 +24,8 @@ class NoServer:
     def __init__(self, name: str) -> None:
         self.name = name
         self.sent = 0
+        self.in_flight = 0
+        self.children = 0
 
     def send(self, frame: ClientFrame, forward: bytes, route: Route, sink: Sink) -> "NoServer":  # noqa: ARG002
         self.sent += 1

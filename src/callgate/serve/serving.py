@@ -66,7 +66,7 @@ class Serving:
         authenticator: Authenticator,
         front: Front,
         make: Callable[[Loaded, str], Guarded],
-        make_pages: Callable[[ServeConfig], Mapping[str, Page]],
+        make_pages: Callable[[ServeConfig, Hosts], Mapping[str, Page]],
         adjust: Callable[[ServeConfig], ServeConfig],
     ) -> None:
         self._loop = loop
@@ -84,6 +84,7 @@ class Serving:
         self._watch = FilesWatch(loaded.config, shared.clock, loaded.seen)
         self._phase: Phase = "starting"
         self._ended: Callable[[], None] | None = None
+        self._retired: list[Guarded] = []
 
     # What operators see.
 
@@ -99,12 +100,15 @@ class Serving:
             audit_failing=self._shared.judging.audit_failed,
             store_failing=self._shared.judging.store_failed,
             store_open=self._loaded.config.state_failure == "allow",
+            keys_missing=not self._authenticator.ready,
         )
 
     def levels(self) -> Levels:
         """What there is now of what comes and goes."""
         guarded = self._front.servers.values()
         return Levels(
+            children={one.name: one.upstream.children for one in guarded},
+            in_flight={one.name: one.upstream.in_flight for one in guarded},
             streams=len(self._shared.streams),
             connections=0 if self._listener is None else self._listener.connections,
             audit_failing=self._shared.judging.audit_failed,
@@ -147,8 +151,9 @@ class Serving:
             stream.expire()
         if self._listener is not None:
             self._listener.close()
-        for guarded in self._front.servers.values():
+        for guarded in (*self._front.servers.values(), *self._retired):
             guarded.upstream.close()
+        self._retired.clear()
         self._shared.unanswered.end()
         self._shared.judging.event("gate_stopped", None, "told to end")
         self._workers.publish()
@@ -249,10 +254,10 @@ class Serving:
         self._loaded = loaded
         self._watch.follow(new, loaded.seen)
         self._front.servers = servers
-        self._front.hosts = Hosts(new.listen, None if new.auth is None else new.auth.resource)
-        self._front.pages = self._make_pages(new)
+        self._front.hosts = hosts = Hosts(new.listen, None if new.auth is None else new.auth.resource)
+        self._front.pages = self._make_pages(new, hosts)
         for guarded in gone:
-            guarded.upstream.close()
+            self._retire(guarded, new.drain)
         self._shared.log("banner", f"configuration {new.revision} is in force now", event="reload")
 
     def _servers(self, loaded: Loaded) -> tuple[dict[str, Guarded], list[Guarded]]:
@@ -275,6 +280,25 @@ class Serving:
             replace()
         kept = list(found.values())
         return found, [guarded for guarded in before.values() if guarded not in kept]
+
+    def _retire(self, guarded: Guarded, seconds: float) -> None:
+        """End a server that is no more, when what is under way there has ended, or after so many seconds."""
+        self._retired.append(guarded)
+        for stream in list(self._shared.streams):
+            if stream.guarded is guarded:
+                stream.drain()
+        left = seconds
+
+        def look() -> None:
+            nonlocal left
+            left -= SECOND
+            if guarded.upstream.in_flight and left > 0 and self._phase == "serving":
+                self._loop.call_later(SECOND, look)
+            elif guarded in self._retired:
+                self._retired.remove(guarded)
+                guarded.upstream.close()
+
+        look()
 
     def _replace_policy(self, guarded: Guarded, made: Guarded) -> None:
         old, guarded.policy = guarded.policy, made.policy

@@ -27,6 +27,7 @@ class Status(Struct, kw_only=True):
     audit_failing: bool = False
     store_failing: bool = False
     store_open: bool = False
+    keys_missing: bool = False
     upstreams: dict[str, UpstreamState] = field(default_factory=dict)
     upstreams_required: bool = False
 
@@ -50,6 +51,8 @@ def readiness(status: Status) -> tuple[int, bytes]:
         reasons.append("self-test failed")
     if status.audit_failing:
         reasons.append("audit failing")
+    if status.keys_missing:
+        reasons.append("keys of an issuer missing")
     if status.store_failing:
         (warnings if status.store_open else reasons).append("limit store failing")
     if "down" in status.upstreams.values():

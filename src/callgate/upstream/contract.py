@@ -91,9 +91,16 @@ class Route(Struct, frozen=True):
 
 
 class Upstream(Protocol):
-    """One server, or as many of its children as there are lanes."""
+    """One server, or as many of its children as there are lanes.
+
+    `in_flight` frames wait for the end of their answer; `children` processes run (0 over HTTP).
+    """
 
     name: str
+    in_flight: int
+
+    @property
+    def children(self) -> int: ...
 
     def send(self, frame: ClientFrame, forward: bytes, route: Route, sink: Sink) -> Handle:
         """Send `forward` (the re-encoding of `frame`, perhaps under another tool name). Never raises."""

@@ -71,6 +71,7 @@ class HttpUpstream:
         self._max_in_flight = config.max_in_flight
         self.in_flight = 0
         """How many frames wait for the end of their answer."""
+        self.children = 0
 
     def send(self, frame: ClientFrame, forward: bytes, route: Route, sink: Sink) -> Handle:
         expected: Expected = "answer" if frame.kind == "request" else "receipt"
