@@ -14,7 +14,7 @@ PATIENCE_SECONDS = 30.0
 
 
 class GateProcess:
-    """Speaks raw frames to a gate. Use it as a context manager: whatever happens, nothing is left running."""
+    """Speaks raw frames to a gate, with no `server` to one that has its server elsewhere. Use it as a context manager: whatever happens, nothing is left running."""
 
     def __init__(
         self,
@@ -25,7 +25,8 @@ class GateProcess:
         pass_fds: tuple[int, ...] = (),
         stderr: Path | None = None,
     ) -> None:
-        self.command = [sys.executable, "-m", "callgate", "run", "-c", str(policy), *options, "--", *server]
+        behind = ["--", *server] if server else []
+        self.command = [sys.executable, "-m", "callgate", "run", "-c", str(policy), *options, *behind]
         self._stderr_path = stderr or policy.parent / f"stderr-{time.monotonic_ns()}.txt"
         with open(self._stderr_path, "wb") as errors:
             self.process = subprocess.Popen(
