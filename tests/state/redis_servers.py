@@ -5,6 +5,7 @@ import hashlib
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import tempfile
 import time
@@ -12,7 +13,9 @@ from collections.abc import Callable, Sequence
 from functools import cache
 
 from redis import Redis
+from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
+from redis.retry import Retry
 
 from callgate.clock import Clock
 from callgate.state.redis import RedisLedger
@@ -52,7 +55,6 @@ class RedisServer:
     def kill(self) -> None:
         """SIGKILL, as a crash."""
         assert self._process is not None
-        self._process.send_signal(signal.SIGCONT)
         self._process.kill()
         self._process.wait()
         if os.path.exists(self.socket):
@@ -77,7 +79,8 @@ class RedisServer:
 
     def run(self, *command: str | int) -> object:
         """One command, by another connection."""
-        with Redis(unix_socket_path=self.socket, decode_responses=True) as client:
+        never = Retry(NoBackoff(), 0)
+        with Redis(unix_socket_path=self.socket, decode_responses=True, retry=never) as client:
             return client.execute_command(*command)
 
     def _answers(self) -> bool:
@@ -96,6 +99,13 @@ def wait_until(condition: Callable[[], bool], what: str, seconds: float = 20) ->
     while not condition():
         assert time.monotonic() < end, f"waited in vain until {what}"
         time.sleep(0.01)
+
+
+def free_port() -> int:
+    """A port of 127.0.0.1 that nothing listened on just now."""
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        return int(found.getsockname()[1])
 
 
 @cache

@@ -152,19 +152,12 @@ class RedisLink:
             self._mender.start()
 
     def _mend(self) -> None:
-        wire: _Wire | None = None
+        wire = None
         while not self._stop.wait(self._pause):
             self._pause = min(2 * self._pause, _LONGEST_PAUSE)
             try:
                 wire = self._connect()
-                wire.send_command("PING")
-                wire.read_response(timeout=self._address.timeout)
-            except ResponseError:
-                pass  # An answer, if an unkind one: the calls will see for themselves.
             except (RedisError, OSError) as error:
-                if wire is not None:
-                    wire.disconnect()
-                    wire = None
                 self._failure = self._explained(error)
                 continue
             break
@@ -199,6 +192,11 @@ class RedisLink:
                 wire = cast(_Wire, _TCP(host=host, port=port, **options))
         try:
             wire.connect()
+            # A server that wants a password says so in plain words only to a short command.
+            wire.send_command("PING")
+            wire.read_response(timeout=address.timeout)
+        except ResponseError:
+            pass  # An answer, if an unkind one: the calls will see for themselves.
         except BaseException:
             wire.disconnect()
             raise
