@@ -124,7 +124,7 @@ def test_a_header_that_would_be_more_than_a_header_is_never_sent(
 ) -> None:
     with gate(app=kept()) as server, server.connect() as sock:
         sock.sendall(ASK + LAST)
-        responder = server.app.next_waiting()
+        responder, events = watched(server)
         if whole:
             server.call(responder.send, 200, b"{}", b"text/plain", [header])
         else:
@@ -135,6 +135,8 @@ def test_a_header_that_would_be_more_than_a_header_is_never_sent(
         assert [answer.status for answer in replies(received)] == [500]
         assert b"evil" not in received
         assert server.codes == ["HTTP019"]
+        assert responder.gone
+        assert events == ["gone"]
 
 
 def test_a_content_type_with_a_line_break_is_never_sent() -> None:

@@ -167,10 +167,16 @@ class Answer:
             return
         self._connection = None
         self.gone = True
-        if tell and self.on_gone is not None:
-            self.on_gone()
+        if tell:
+            self._tell()
 
     def _fail(self, connection: "Connection") -> None:
         """Answer with a fixed 500: what was to be sent would have been another message than meant."""
         self._connection = None
+        self.gone = True
         connection.refuse("HTTP019")
+        connection.listener.loop.call_soon(self._tell)
+
+    def _tell(self) -> None:
+        if self.on_gone is not None:
+            self.on_gone()

@@ -10,38 +10,34 @@ cannot be told apart, clients of MCP cancel by closing, and the common servers t
 
 import asyncio
 import logging
+import socket
 from collections.abc import Callable
 from functools import partial
-from typing import TYPE_CHECKING, Final, cast
+from typing import TYPE_CHECKING, cast
 
 from callgate.http1.answer import Answer
 from callgate.http1.body import ChunkedBody, SizedBody
 from callgate.http1.contract import Head, HttpRefusal
+from callgate.http1.phases import (
+    AHEAD,
+    BUSY,
+    CHUNKS,
+    CLOSED,
+    HEAD,
+    LINGER,
+    LINGER_BYTES,
+    LINGER_TIME,
+    MIN_BODY_RATE,
+    SIZED,
+    SKIP,
+    SKIPPED_BODY,
+    TURN,
+)
 from callgate.http1.refusals import Refused, refusal
 from callgate.http1.strictness import CHUNKED, check_beginning
 
 if TYPE_CHECKING:
     from callgate.http1.listener import Listener
-
-# Phases of a connection. `HEAD` is also the time between two requests.
-HEAD: Final = 0
-SIZED: Final = 1
-CHUNKS: Final = 2
-BUSY: Final = 3
-SKIP: Final = 4
-LINGER: Final = 5
-CLOSED: Final = 6
-
-MIN_BODY_RATE: Final = 16_384
-"""Bytes a second: what a body may take beyond its time-out."""
-LINGER_TIME: Final = 2.0
-"""Seconds for a client to read its refusal while it is still sending: closing at once would destroy the answer."""
-_LINGER_BYTES: Final = 64 << 20
-_SKIPPED_BODY: Final = 65_536
-"""Up to here the body of a refused request is read past, so that the connection can go on."""
-_AHEAD: Final = 65_536
-_TURN: Final = 16
-"""Requests that one connection may have handled before others get their turn."""
 
 _log = logging.getLogger("callgate.http1")
 
@@ -107,7 +103,12 @@ class Connection(asyncio.BufferedProtocol):
         self.transport = cast("asyncio.Transport", transport)
         self.transport.set_write_buffer_limits(high=self.listener.limits.high_water)
         peer = transport.get_extra_info("peername")
-        self._peer = peer[0] if isinstance(peer, tuple) and peer else "unix"
+        if isinstance(peer, tuple):
+            self._peer = peer[0]
+        else:
+            # A TCP client that has already gone has no address either; it must not pass for a local one.
+            sock = transport.get_extra_info("socket")
+            self._peer = "unix" if sock is not None and sock.family == socket.AF_UNIX else ""
         self._secure = transport.get_extra_info("sslcontext") is not None
         self.listener.enter(self)
 
@@ -147,8 +148,8 @@ class Connection(asyncio.BufferedProtocol):
         return False
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002
-        self.listener.leave(self)
         self._lose()
+        self.listener.leave(self)
         self._phase = CLOSED
         self._input = b""
         self._body = None
@@ -252,7 +253,7 @@ class Connection(asyncio.BufferedProtocol):
             return
         self._advancing = True
         try:
-            for _ in range(_TURN):
+            for _ in range(TURN):
                 if self._at >= len(self._input) or not self._take():
                     break
             else:
@@ -262,7 +263,7 @@ class Connection(asyncio.BufferedProtocol):
             self.refuse(refused.code)
         finally:
             self._advancing = False
-        if self._reading == (len(self._input) - self._at > _AHEAD and self._phase in (HEAD, BUSY)):
+        if self._reading == (len(self._input) - self._at > AHEAD and self._phase in (HEAD, BUSY)):
             self._reading = not self._reading
             if self._phase != CLOSED:
                 (self.transport.resume_reading if self._reading else self.transport.pause_reading)()
@@ -312,7 +313,7 @@ class Connection(asyncio.BufferedProtocol):
         try:
             limit = self.listener.application.head(head)
         except HttpRefusal as refused:
-            if expects or not 0 <= length <= _SKIPPED_BODY:
+            if expects or not 0 <= length <= SKIPPED_BODY:
                 self._keep_alive = False
             self._decline(Answer(self, head.method, modern, self._keep_alive), refused, length)
             return True
@@ -373,7 +374,7 @@ class Connection(asyncio.BufferedProtocol):
         """Say that nothing more will come, and throw away what the client still sends, for a short while."""
         self._phase = LINGER
         self._since = self.listener.now
-        self._skip = _LINGER_BYTES
+        self._skip = LINGER_BYTES
         self._input = b""
         self._at = 0
         self._head = self._body = None

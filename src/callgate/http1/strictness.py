@@ -29,6 +29,7 @@ _HOST: Final = re.compile(rb"(?:\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._~-]+)(?::[0-9]{1,
 _MAX_DIGITS: Final = 15
 _NOUGHTS: Final = memoryview(bytes(65_536))
 _MAX_LINES_KEPT: Final = 512
+_MAX_HOSTS_KEPT: Final = 64
 
 RequestLine = tuple[str, str, str, bool]
 """Method, path, query, and whether it is HTTP/1.1."""
@@ -73,6 +74,7 @@ class HeadReader:
         self._max_head = max_head
         self._max_headers = max_headers
         self._lines: dict[bytes, RequestLine] = {}
+        self._hosts: set[bytes | None] = set()
         self._items: list[Header] = []
         self._heads = self._messages = 0
         self._keep_alive = False
@@ -155,8 +157,11 @@ class HeadReader:
                         "HTTP002" if name in (b"content-length", b"transfer-encoding") else "HTTP003"
                     )
         host = headers.get(b"host")
-        if (host is None and modern) or (host is not None and _HOST.fullmatch(host) is None):
-            raise Refused("HTTP004")
+        if host not in self._hosts:
+            if (host is None and modern) or (host is not None and _HOST.fullmatch(host) is None):
+                raise Refused("HTTP004")
+            if host is not None and len(self._hosts) < _MAX_HOSTS_KEPT:
+                self._hosts.add(host)
         length = headers.get(b"content-length")
         coding = headers.get(b"transfer-encoding")
         if coding is not None:
