@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from threading import Thread
 
 from metrics_reading import parsed, value
 
@@ -84,6 +85,27 @@ def test_who_takes_the_place_of_a_worker_goes_on_with_its_counters(tmp_path: Pat
     assert one.scrape() == 11
     assert again.scrape() == 11
     assert len(list(tmp_path.iterdir())) == 2
+
+
+def test_scrapes_in_threads_beside_the_loop_never_show_less_than_before(tmp_path: Path) -> None:
+    clock = ManualClock()
+    one, two = Worker(tmp_path, clock, "0"), Worker(tmp_path, clock, "1")
+    shown: dict[int, list[float]] = {0: [], 1: []}
+
+    def scrape(thread: int) -> None:
+        for _ in range(20):
+            shown[thread].append((one, two)[thread].scrape())
+
+    threads = [Thread(target=scrape, args=(number,)) for number in shown]
+    for thread in threads:
+        thread.start()
+    while any(thread.is_alive() for thread in threads):
+        for worker in (one, two):
+            worker.call()
+            worker.workers.publish()
+    for thread in threads:
+        thread.join()
+    assert all(seen == sorted(seen) for seen in shown.values())
 
 
 def test_a_file_that_cannot_be_read_counts_as_it_last_could_be(tmp_path: Path) -> None:

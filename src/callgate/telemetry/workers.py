@@ -6,6 +6,7 @@ it shows them, so another one that is scraped next cannot show less.
 
 import os
 from contextlib import suppress
+from threading import Lock
 
 import msgspec
 
@@ -26,6 +27,8 @@ class Workers:
 
     `slot` is this process's place: no two living processes share one, and who is started in place of a process that
     ended gets its slot and goes on with its counters. With `directory` None the process is alone.
+
+    `totals` may be called in a thread: writing out thousands of samples takes the library tens of milliseconds.
     """
 
     def __init__(self, metrics: Metrics, clock: Clock, directory: str | None = None, slot: str = "0") -> None:
@@ -35,27 +38,33 @@ class Workers:
         self._own = slot + _SUFFIX
         self._others: dict[str, Snapshot] = {}
         self._before: Snapshot | None = None
+        # A snapshot must not be overwritten by an older one.
+        self._lock = Lock()
         if directory is not None:
             with suppress(OSError, msgspec.DecodeError, UnicodeDecodeError):
                 self._before = _load(os.path.join(directory, self._own))
 
     def publish(self) -> None:
-        """Write this process's values for the others: every second, and last at the end. Never raises."""
-        if self._directory is not None:
-            self._write(self._snapshot())
+        """Write this process's values for the others: every second, and last at the end. Never raises, never waits."""
+        if self._directory is not None and self._lock.acquire(blocking=False):
+            try:
+                self._write(self._snapshot())
+            finally:
+                self._lock.release()
 
     def totals(self) -> Totals:
         """The values of all processes together. A file that cannot be read counts as it last could be."""
-        own = self._snapshot()
-        if self._directory is None:
-            return Totals([own])
-        self._write(own)
-        self._read()
-        living = [own]
-        ended: list[Snapshot] = []
-        for snapshot in self._others.values():
-            old = own.at_ns - snapshot.at_ns > _DEAD_AFTER_NS
-            (ended if old else living).append(snapshot)
+        with self._lock:
+            own = self._snapshot()
+            if self._directory is None:
+                return Totals([own])
+            self._write(own)
+            self._read()
+            living = [own]
+            ended: list[Snapshot] = []
+            for snapshot in self._others.values():
+                old = own.at_ns - snapshot.at_ns > _DEAD_AFTER_NS
+                (ended if old else living).append(snapshot)
         return Totals(living, ended)
 
     def _snapshot(self) -> Snapshot:
