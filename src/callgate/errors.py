@@ -15,9 +15,10 @@ What each code means, and what to do about it, is in `callgate.codes`; docs/erro
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from callgate.diagnostics import Diagnostic
+    from callgate.filestate import FileState
 
 
 class CallgateError(Exception):
@@ -50,7 +51,16 @@ class PolicyError(CallgateError):
 
 
 class ConfigError(PolicyError):
-    """callgate.yaml, or a file that it names, is not valid. `diagnostics` holds every finding of all of them."""
+    """callgate.yaml, or a file that it names, is not valid. `diagnostics` holds every finding of all of them.
+
+    `seen` has the states of the files before they were read: when one of them changes, it is worth trying again.
+    """
+
+    def __init__(
+        self, diagnostics: "Sequence[Diagnostic]", seen: "Mapping[str, FileState] | None" = None
+    ) -> None:
+        super().__init__(diagnostics)
+        self.seen = dict(seen or {})
 
 
 class UpstreamError(CallgateError):

@@ -45,6 +45,8 @@ def test_every_finding_comes_back_with_its_place(tmp_path: Path) -> None:
     with pytest.raises(ConfigError) as there:
         ConfigLoad(path).result()
     assert there.value.diagnostics == here.value.diagnostics
+    assert there.value.seen == here.value.seen
+    assert {Path(each).name for each in here.value.seen} == {"callgate.yaml", "git.yaml", "docs.yaml"}
     assert {each.code for each in there.value.diagnostics} == {"CFG001", "POL001", "POL023"}
 
 
@@ -92,7 +94,7 @@ def test_a_reader_that_is_killed_is_an_error_and_no_configuration(tmp_path: Path
     assert (error.value.code, error.value.exit_status) == ("CFG090", 3)
 
 
-@pytest.mark.parametrize("data", [b"", b"l", b"l{", b"x{}", b"f", b'f["x"]', b'l{"config": 5}'])
+@pytest.mark.parametrize("data", [b"", b"l", b"l{", b"x{}", b"r", b'r["x"]', b'l{"config": 5}'])
 def test_half_a_word_of_the_reader_is_no_configuration(data: bytes) -> None:
     with pytest.raises(ConfigError) as error:
         callgate.config.loader._decode(data, "callgate.yaml")

@@ -6,8 +6,11 @@ import pytest
 from config_files import LEAST, POLICY, write
 
 import callgate.config.reload
+from callgate.clock import ManualClock
+from callgate.config.load import load_files
 from callgate.config.loaded import Loaded
 from callgate.config.reload import ConfigReload
+from callgate.config.watch import POLL_SECONDS, FilesWatch
 
 Lines = list[tuple[str, str]]
 
@@ -77,6 +80,30 @@ def test_a_policy_that_is_gone_is_a_bad_edit(reload: ConfigReload, lines: Lines,
     (tmp_path / "git.yaml").unlink()
     assert read(reload) is None
     assert "[CFG047]" in lines[0][1]
+
+
+def test_the_repair_of_a_policy_that_only_a_refused_configuration_names_is_noticed(
+    reload: ConfigReload, tmp_path: Path
+) -> None:
+    clock = ManualClock()
+    before = load_files(write(tmp_path, LEAST))
+    watch = FilesWatch(before.config, clock, before.seen)
+    for name, text in (("new.yaml", "defaul: deny\n"), ("missing.yaml", None)):
+        write(tmp_path, LEAST + f"  more: {{command: [a], policy: {name}}}\n")
+        if text is not None:
+            (tmp_path / name).write_text(text)
+        assert read(reload) is None
+        assert reload.refused is not None
+        watch.also(reload.refused.seen)
+        (tmp_path / name).write_text(POLICY)
+        told = set()
+        for _ in range(3):
+            told |= {Path(each.path).name for each in watch.poll()}
+            clock.advance(POLL_SECONDS)
+        assert name in told
+        loaded = read(reload)
+        assert loaded is not None
+        watch.follow(loaded.config, loaded.seen)
 
 
 def test_files_that_are_written_to_while_they_are_read_are_not_taken(

@@ -259,6 +259,12 @@ CODES: dict[str, CodePage] = {
         "cannot be read, it is empty, or holds more than one line.",
         "Put the secret where the message says, or change the place in callgate.yaml.",
     ),
+    "CFG051": CodePage(
+        "A session secret that is too short",
+        "The secret that seals the ids of sessions is shorter than 32 characters: whoever guesses it can make up "
+        "sessions.",
+        "Make a long random one, say with `openssl rand -hex 32`, and put it where `sessions` says.",
+    ),
     "CFG090": CodePage(
         "The reader died",
         "The process that reads callgate.yaml and the policies ended without a result: it was killed, took longer than "

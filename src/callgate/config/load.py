@@ -38,16 +38,19 @@ def load_config(path: str) -> tuple[ServeConfig, dict[str, Document]]:
 
 
 def load_files(path: str) -> Loaded:
-    """As `load_config`, with the states of the files read: callgate.yaml and the policies."""
+    """As `load_config`, with the states of the files read: callgate.yaml and the policies. So has the error."""
     shown = "stdin" if path == "-" else path
     absolute = os.path.abspath(path)
     seen = {absolute: look_at(absolute)}
-    text_findings, config, policies = _read(_bytes(path), shown, absolute, Folder(path))
+    try:
+        text_findings, config, policies = _read(_bytes(path), shown, absolute, Folder(path))
+    except ConfigError as error:
+        raise ConfigError(error.diagnostics, seen) from None
     documents, of_policies = _load_policies(policies, text_findings, seen)
     found = text_findings.sorted()
     everything = (*found, *of_policies)
     if config is None or any(each.severity == "error" for each in everything):
-        raise ConfigError(everything)
+        raise ConfigError(everything, seen)
     return Loaded(replace(config, warnings=found), documents, seen)
 
 

@@ -3,8 +3,16 @@
 from msgspec import Struct
 
 from callgate.config.model import ServeConfig
+from callgate.diagnostics import Diagnostic
 from callgate.filestate import FileState, look_at
 from callgate.policy.model import Document
+
+
+class Refused(Struct, frozen=True):
+    """Files that are not valid: what was found in them, and the state of each before it was read."""
+
+    findings: tuple[Diagnostic, ...]
+    seen: dict[str, FileState]
 
 
 class Loaded(Struct, frozen=True):

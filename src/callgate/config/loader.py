@@ -16,8 +16,8 @@ from decimal import Decimal
 from msgspec import MsgspecError
 from msgspec.json import Decoder
 
-from callgate.config.loaded import Loaded
-from callgate.config.reader import FINDINGS, LOADED
+from callgate.config.loaded import Loaded, Refused
+from callgate.config.reader import LOADED, REFUSED
 from callgate.diagnostics import Diagnostic
 from callgate.errors import ConfigError
 from callgate.policyloader import SETTLE_SECONDS, WALL_SECONDS
@@ -107,8 +107,9 @@ def _decode(data: bytes, path: str) -> Loaded:
         if kind == LOADED:
             # Numbers of policies with a fraction are Decimals on both sides, digit for digit.
             return Decoder(Loaded, float_hook=Decimal).decode(content)
-        if kind == FINDINGS:
-            raise ConfigError(Decoder(tuple[Diagnostic, ...]).decode(content))
+        if kind == REFUSED:
+            refused = Decoder(Refused).decode(content)
+            raise ConfigError(refused.findings, refused.seen)
     except MsgspecError:
         # It died in the middle of a word.
         pass

@@ -8,18 +8,19 @@ import os
 import sys
 from typing import Any
 
-LOADED, FINDINGS = b"l", b"f"
+LOADED, REFUSED = b"l", b"r"
 
 
 def read(path: str) -> bytes:
     """Return what the files say, or everything that was found in them."""
     from callgate.config.load import load_files
+    from callgate.config.loaded import Refused
     from callgate.errors import ConfigError
 
     try:
         return LOADED + _encode(load_files(path))
     except ConfigError as error:
-        return FINDINGS + _encode(error.diagnostics)
+        return REFUSED + _encode(Refused(error.diagnostics, error.seen))
 
 
 def _encode(value: Any) -> bytes:

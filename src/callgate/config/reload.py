@@ -26,7 +26,8 @@ class ConfigReload:
         self._log = log
         self._load: ConfigLoad | None = None
         self.refused: ConfigError | None = None
-        """Why the last reading is not in force; None if it is, or could not be made."""
+        """Why the last reading is not in force; None if it is, or could not be made. Its `seen` is for
+        `FilesWatch.also`."""
 
     @property
     def fd(self) -> int | None:

@@ -83,6 +83,16 @@ class FilesWatch:
         self._restless = {path: state for path, state in self._restless.items() if path in self._kinds}
         self._quiet_until = {path: until for path, until in self._quiet_until.items() if path in self._kinds}
 
+    def also(self, seen: Mapping[str, FileState]) -> None:
+        """A reading of these files was refused (`ConfigError.seen`): watch those, too, that nothing in force needs.
+
+        A policy that only the refused configuration names may be what is wrong with it, and be repaired.
+        """
+        for path, state in seen.items():
+            if path not in self._kinds:
+                self._kinds[path] = "policy"
+                self._read[path] = state
+
     def poll(self) -> tuple[ChangedFile, ...]:
         """Return the files that changed and have come to rest. Each counts as read after that."""
         now = self._clock.monotonic_ns()
