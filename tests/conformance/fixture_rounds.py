@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import mcp_types as types
-from tests.conformance.fixture_tools import Answer, Context, Tool, Work, declared, said, takes, tool
+from tests.conformance.fixture_tools import Answer, Context, Tool, Work, declared, said, tool
 
 Params = types.CallToolRequestParams | types.GetPromptRequestParams
 
@@ -122,6 +122,3 @@ async def render_prompt(params: types.GetPromptRequestParams) -> types.GetPrompt
         return ask({"user_context": question("What context should the prompt use?", "context")})
     text = types.TextContent(type="text", text=f"Context: {field(params, 'user_context', 'context')}")
     return types.GetPromptResult(messages=[types.PromptMessage(role="user", content=text)])
-
-
-__all__ = ["PROMPT", "TOOLS", "ask", "field", "given", "question", "render_prompt", "takes"]
