@@ -256,6 +256,8 @@ class Server:
     def __init__(self, loop: Loop, name: str) -> None:
         self._loop = loop
         self.name = name
+        self.in_flight = 0
+        self.children = 0
         self._sent: list[Sent] = []
         self.when_sent: Callable[[], None] = lambda: None
 
@@ -342,9 +344,9 @@ class Desk:
             key_header=b"x-key",
         )
         self.server = Server(self.loop, "srv")
-        where = {"command": ("true",)} if child else {"url": "http://127.0.0.1:1/mcp"}
+        where: dict[str, Any] = {"command": ("true",)} if child else {"url": "http://127.0.0.1:1/mcp"}
         self.guarded = Guarded(
-            ServerConfig(name="srv", policy="p.yaml", **where, **config),  # type: ignore[arg-type]
+            ServerConfig(name="srv", policy="p.yaml", **where, **config),
             compiled,
             self.server,
             self.clock,

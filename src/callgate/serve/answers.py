@@ -9,6 +9,10 @@ from callgate.wire.envelope import RequestId
 SESSION_NOT_FOUND = -32001
 NOT_ACCEPTABLE = -32000
 
+CREDENTIALS_STATUSES = frozenset((401, 403, 407))
+"""A server refuses the gate's own credentials. Never shown to a caller as its own: it would send its elsewhere."""
+CREDENTIALS_REFUSED = "the server refuses the gate's own credentials"
+
 
 def refusal(status: int, rpc_code: int, text: str, code: str, data: Any = None) -> HttpRefusal:
     """A refusal before the body is read: a JSON-RPC error without an id."""

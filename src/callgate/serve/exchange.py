@@ -10,7 +10,7 @@ from callgate.audit.record import Status
 from callgate.gate.call import Caller
 from callgate.http1.contract import Head, Header, Responder
 from callgate.proxy.results import UNASKED_LIST, UNREADABLE_LIST, unasked_answer, visible_list
-from callgate.serve.answers import SESSION_NOT_FOUND, error_body
+from callgate.serve.answers import CREDENTIALS_REFUSED, CREDENTIALS_STATUSES, SESSION_NOT_FOUND, error_body
 from callgate.serve.reply import Reply
 from callgate.serve.sealing import SealedSession
 from callgate.serve.shared import Guarded, Shared
@@ -24,6 +24,19 @@ from callgate.wire.vocabulary import METHOD_NOT_FOUND, METHODS, SERVER_ERROR, Tr
 
 SESSION_HEADER = b"mcp-session-id"
 _HTTP_STATUS = {"busy": 503, "timeout": 504}
+_STATUS_OF_ERROR = {
+    -32700: 400,
+    -32600: 400,
+    -32602: 400,
+    -32601: 404,
+    -32020: 400,
+    -32021: 400,
+    -32022: 400,
+}
+"""MCP 2026-07-28, Streamable HTTP: which errors have a status of their own."""
+_LISTS = frozenset(
+    ("server/discover", "tools/list", "resources/list", "resources/templates/list", "prompts/list")
+)
 _ERA_STATUSES = frozenset((400, 404, 405, 406, 415))
 _MODERN_ERRORS = frozenset((-32700, -32602, -32601, -32020, -32021, -32022))
 
@@ -113,7 +126,7 @@ class Exchange(Reply):
 
     def answer(self, frame: ServerFrame) -> bytes | None:
         """What the agent gets for the server's answer; None if that was answered otherwise."""
-        if self.modern and frame.result is not None and result_type(frame.result) is None:
+        if self._is_of_another_era(frame):
             # A server of the handshake eras that answers anything: its lists would look empty or wrong.
             self.wrong_era()
             return None
@@ -137,6 +150,9 @@ class Exchange(Reply):
     def event(self, data: bytes, id: str | None, retry: int | None) -> None:
         """One frame of the server."""
         if self.over:
+            return
+        if self.status in CREDENTIALS_STATUSES:
+            self._credentials()
             return
         if id is not None:
             self.resumable = True
@@ -162,7 +178,21 @@ class Exchange(Reply):
         elif forward is None:
             self.error(502, SERVER_ERROR, "the server's answer is no valid message", "WIR055")
         else:
-            self.finish(self.status, forward)
+            self.finish(self._http_status(frame), forward)
+
+    def _http_status(self, frame: ServerFrame) -> int:
+        """The status of an answer that came whole; a child on stdio gives none, so it follows from the error's code."""
+        if self.modern and frame.has_error and self.guarded.config.url is None:
+            return _STATUS_OF_ERROR.get(frame.error_code or 0, 200)
+        return self.status
+
+    def _is_of_another_era(self, frame: ServerFrame) -> bool:
+        return (
+            self.modern
+            and self.method in _LISTS
+            and frame.result is not None
+            and result_type(frame.result) is None
+        )
 
     def _ended(self) -> bool:
         return self.over
@@ -174,6 +204,8 @@ class Exchange(Reply):
         if self.streaming:
             self.leave()
             self.finish(200, b"")
+        elif self.status in CREDENTIALS_STATUSES:
+            self._credentials()
         elif self.frame.kind != "request":
             self.finish(self.status if self.status < 500 else 502, b"")
         elif self.modern and self.status in _ERA_STATUSES:
@@ -181,8 +213,6 @@ class Exchange(Reply):
         elif self.status == 404:
             self.settle("rpc_error")
             self.error(404, SESSION_NOT_FOUND, "the server does not know this session", "UPS010")
-        elif self.status in (401, 403):
-            self._credentials()
         else:
             text = f"the server answered with the HTTP status {self.status} and no message"
             self.error(502 if self.modern else 200, SERVER_ERROR, text, "UPS011")
@@ -231,9 +261,6 @@ class Exchange(Reply):
 
     def _http_error(self, frame: ServerFrame) -> bytes | None:
         """An error that names no request of ours, under an HTTP status: the transport's, not the method's."""
-        if self.status in (401, 403):
-            self._credentials()
-            return None
         if self.modern and self.status in _ERA_STATUSES and frame.error_code not in _MODERN_ERRORS:
             self.wrong_era()
             return None
@@ -241,11 +268,10 @@ class Exchange(Reply):
         return frame.forward
 
     def _credentials(self) -> None:
-        """Never shown as the caller's own 401: it would send its credentials elsewhere."""
-        text = "the server refuses the gate's own credentials"
-        self.log_failure(f"{text} (HTTP {self.status})", "UPS012")
+        self.log_failure(f"{CREDENTIALS_REFUSED} (HTTP {self.status})", "UPS012")
         self.settle("rpc_error")
-        self.error(502 if self.modern else 200, SERVER_ERROR, text, "UPS012")
+        status = 200 if self.frame.kind == "request" and not self.modern else 502
+        self.error(status, SERVER_ERROR, CREDENTIALS_REFUSED, "UPS012")
 
     def _listed(self, frame: ServerFrame) -> bytes:
         whole = (self.frame.params or {}).get("cursor") is None
@@ -300,16 +326,18 @@ class Exchange(Reply):
             handle.resume()
 
     def expire(self) -> None:
-        """The caller's credential has ended while the stream went on."""
-        if not self.over:
-            self.gone()
-            if self.streaming:
-                self.abort()
+        """The caller's credential has ended while the stream went on: as if the caller had gone."""
+        if self.over:
+            return
+        if self.streaming:
+            self.shared.streams.discard(self)
+            self.responder.abort()
+        self.gone()
 
     def drain(self) -> None:
         """The gate is about to end: what would never end by itself ends now."""
         if self.method == "subscriptions/listen":
-            self.expire()
+            self.gone()
 
     def announce(self) -> None:
         """Tell the agent that it now sees other tools, if this stream is one that it asked to be told on."""

@@ -165,7 +165,7 @@ class Judging:
     def _ended(self, turn: "_Turn", admissions: list[Admission], error: AuditError | None) -> None:
         self._busy = False
         # The thread works on while this loop goes on with what it finished.
-        if self._calls or self._settlements or self._events or self._usage or self._idle:
+        if self._calls or self._settlements or self._events or self._usage:
             self._begin()
         self._end(turn, admissions, error)
 

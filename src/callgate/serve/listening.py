@@ -5,7 +5,7 @@ What comes on the stream is filtered as everywhere else, and the late answer of 
 
 from callgate.http1.contract import Header, Responder
 from callgate.proxy.results import UNASKED_LIST, call_status, unasked_answer
-from callgate.serve.answers import SESSION_NOT_FOUND, error_body
+from callgate.serve.answers import CREDENTIALS_REFUSED, CREDENTIALS_STATUSES, SESSION_NOT_FOUND, error_body
 from callgate.serve.judging import Settlement
 from callgate.serve.reply import Reply
 from callgate.serve.shared import Guarded
@@ -38,6 +38,9 @@ class Listening(Reply):
         """One frame of the server."""
         if self.over:
             return
+        if self.status in CREDENTIALS_STATUSES:
+            self._credentials()
+            return
         forward: bytes | None = data
         if data:
             if self.guarded.aliases.used:
@@ -52,8 +55,12 @@ class Listening(Reply):
 
     def closed(self) -> None:
         """The stream has ended."""
-        if not self.over:
-            self.finish(self.status if self.status not in (401, 403) else 502, b"")
+        if self.over:
+            return
+        if self.status in CREDENTIALS_STATUSES:
+            self._credentials()
+        else:
+            self.finish(self.status, b"")
 
     def failed(self, failure: UpstreamFailure) -> None:
         """There is no stream, or no more of it."""
@@ -103,6 +110,10 @@ class Listening(Reply):
             self.guarded.tools["legacy"].outdated()
         return frame.forward
 
+    def _credentials(self) -> None:
+        self.log_failure(f"{CREDENTIALS_REFUSED} (HTTP {self.status})", "UPS012")
+        self.finish(502, error_body(None, SERVER_ERROR, CREDENTIALS_REFUSED, "UPS012"))
+
     def _gone(self) -> None:
         handle = self.handle
         self.over = True
@@ -129,7 +140,7 @@ class Ending:
 
     def closed(self) -> None:
         """That was all."""
-        self._finish(self._status if self._status not in (401, 403) else 502)
+        self._finish(502 if self._status in CREDENTIALS_STATUSES else self._status)
 
     def failed(self, failure: UpstreamFailure) -> None:
         """The server cannot be asked."""
