@@ -32,7 +32,7 @@ from callgate.wire.server import ServerFrame
 class CallExchange(Exchange):
     """`start` judges; the rest is as with any other frame."""
 
-    __slots__ = ("admission", "alias", "params", "span")
+    __slots__ = ("admission", "alias", "checked", "params", "span")
 
     def __init__(self, *given: Any) -> None:
         super().__init__(*given)
@@ -40,6 +40,8 @@ class CallExchange(Exchange):
         self.alias: bytes | None = None
         self.span: CallSpan | None = None
         self.params = param_headers.given(self.head.headers) if self.modern else ()
+        # What an HTTP server checks of them itself, nobody else would for a child.
+        self.checked = bool(self.params) or (self.modern and self.guarded.config.url is None)
 
     @property
     def tool(self) -> str:
@@ -48,7 +50,7 @@ class CallExchange(Exchange):
     def start(self) -> None:
         """Judge the call, once its tool's schema is known if that matters."""
         tool, policy, tools = self.tool, self.guarded.policy, self.guarded.tools[self.route.era]
-        if (policy.needs_schema(tool) or self.params) and not tools.ready(tool, hidden=policy.hides(tool)):
+        if (policy.needs_schema(tool) or self.checked) and not tools.ready(tool, hidden=policy.hides(tool)):
             tools.wait(self.route, self._meta() if self.modern else None, self.judge)
             return
         self.judge()
@@ -62,9 +64,11 @@ class CallExchange(Exchange):
         arguments: dict[str, Any] = frame.params.get("arguments") or {}  # type: ignore[union-attr]
         # What the server lists of a hidden tool must not make a difference: it is unknown.
         schema = None if guarded.policy.hides(tool) else guarded.tools[self.route.era].schema(tool)
-        if self.params:
+        if self.checked:
             known = None if schema is None else schema.document
-            passed, wrong = param_headers.checked(self.params, known, arguments)
+            passed, wrong = param_headers.checked(
+                self.params, known, arguments, complete=guarded.config.url is None
+            )
             if wrong is not None:
                 self.error(400, HEADER_MISMATCH, wrong, "WIR070")
                 return

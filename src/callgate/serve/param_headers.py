@@ -13,6 +13,7 @@ from callgate.serve.versions import PARAM_PREFIX, decode_value
 
 MAX_HEADERS = 50
 MAX_DEPTH = 32
+_REPEATED = (str, bool, int, float, Decimal)
 _NUMBER = re.compile(r"-?[0-9]{1,400}(\.0*)?")
 
 
@@ -44,11 +45,16 @@ def declared(schema: Any) -> dict[bytes, tuple[str, ...]]:
 
 
 def checked(
-    headers: tuple[Header, ...], schema: Any, arguments: dict[str, Any]
+    headers: tuple[Header, ...], schema: Any, arguments: dict[str, Any], *, complete: bool = False
 ) -> tuple[tuple[Header, ...], str | None]:
-    """The headers that may be passed on, and what is wrong (None: nothing). `schema` None: it is not known."""
+    """The headers that may be passed on, and what is wrong (None: nothing). `schema` None: it is not known.
+
+    `complete`: every argument that is there must have the header it declares, which an HTTP server checks itself.
+    """
     if len(headers) > MAX_HEADERS:
         return (), "there are too many Mcp-Param headers"
+    if schema is None and not headers:
+        return (), None
     if schema is None:
         return (), "the Mcp-Param headers cannot be held against the tool's schema, which is not known"
     known = declared(schema)
@@ -60,13 +66,20 @@ def checked(
         if name in passed:
             return (), "a Mcp-Param header stands more than once"
         text = decode_value(raw)
-        value: Any = arguments
-        for key in path:
-            value = value.get(key) if type(value) is dict else None
-        if text is None or not _same(text, value):
+        if text is None or not _same(text, _at(arguments, path)):
             return (), "a Mcp-Param header does not match the request's argument"
         passed[name] = raw
+    if complete:
+        for name, path in known.items():
+            if name not in passed and type(_at(arguments, path)) in _REPEATED:
+                return (), "a Mcp-Param header that the tool declares is missing"
     return tuple(passed.items()), None
+
+
+def _at(arguments: Any, path: tuple[str, ...]) -> Any:
+    for key in path:
+        arguments = arguments.get(key) if type(arguments) is dict else None
+    return arguments
 
 
 def _same(text: str, value: Any) -> bool:
