@@ -74,8 +74,9 @@ class RedisServer:
             self.kill()
         shutil.rmtree(self.directory, ignore_errors=True)
 
-    def url(self, query: str = "") -> str:
-        return f"unix://{self.socket}?timeout=2{'&' if query else ''}{query}"
+    def url(self, query: str = "", *, timeout: float = 20) -> str:
+        """With a long time-out, as these tests share their machine."""
+        return f"unix://{self.socket}?timeout={timeout}&connect_timeout=20{'&' if query else ''}{query}"
 
     def run(self, *command: str | int) -> object:
         """One command, by another connection."""

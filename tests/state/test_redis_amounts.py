@@ -55,7 +55,7 @@ def answer(ledger: Ledger, *arguments: object) -> object:
     return "reserved" if isinstance(found, Reserved) else found
 
 
-@settings(max_examples=250, deadline=None)
+@settings(max_examples=120, deadline=None)
 @given(
     calls=st.lists(st.tuples(st.lists(AMOUNTS, min_size=1, max_size=3), BOUNDS, st.booleans()), max_size=8),
     refunds=st.sets(st.integers(0, 7)),
@@ -89,7 +89,7 @@ def test_sums_differences_and_bounds_are_those_of_the_store_in_memory(
         ours.close()
 
 
-@settings(max_examples=250, deadline=None)
+@settings(max_examples=120, deadline=None)
 @given(spent=AMOUNTS, op=OPS, value=VALUES)
 def test_guards_compare_as_in_memory(spent: Amount, op: GuardOp, value: object) -> None:
     with scratch() as directory:

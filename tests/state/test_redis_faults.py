@@ -151,7 +151,7 @@ def test_a_restart_with_all_data_is_no_loss(opened: Opened) -> None:
 
 
 def test_a_stopped_server_costs_one_time_out_and_then_nothing(server: RedisServer, opened: Opened) -> None:
-    ledger = opened(server.url().replace("timeout=2", "timeout=0.3"))
+    ledger = opened(server.url(timeout=0.3))
     admitted(ledger, charge(CALLS))
     server.freeze()
     began = time.monotonic()
@@ -170,7 +170,7 @@ def test_a_stopped_server_costs_one_time_out_and_then_nothing(server: RedisServe
 def test_a_call_that_its_gate_no_longer_waits_for_changes_nothing_when_it_is_carried_out(
     server: RedisServer, opened: Opened
 ) -> None:
-    ledger, other = opened(server.url().replace("timeout=2", "timeout=0.1")), opened(server.url())
+    ledger, other = opened(server.url(timeout=0.1)), opened(server.url())
     ledger.open()
     server.freeze()
     assert failure(ledger).code == "STA021"
@@ -237,11 +237,11 @@ def test_a_replica_denies_until_it_is_promoted(server: RedisServer, opened: Open
 
 def test_charges_wait_for_replicas_if_the_url_says_so(opened: Opened) -> None:
     master = RedisServer("--repl-diskless-sync-delay", "0", port=free_port()).start()
-    ledger = opened(master.url("replicas=1").replace("timeout=2", "timeout=1"))
-    assert failure(ledger).code == "STA028"
+    impatient = opened(master.url("replicas=1", timeout=0.5))
+    assert failure(impatient).code == "STA028"
     replica = RedisServer("--replicaof", f"127.0.0.1 {master.port}").start()
     assert int(str(master.run("WAIT", 1, 20_000))) == 1
-    admitted(ledger, charge(CALLS))
+    admitted(opened(master.url("replicas=1")), charge(CALLS))
     assert spent(opened(master.url())) == 2
     replica.remove()
     master.remove()
@@ -258,10 +258,10 @@ def test_passwords_are_taken_from_anywhere_and_shown_nowhere(opened: Opened, tmp
         ("", "&password_env=CALLGATE_TEST_PASSWORD"),
         ("default@", f"&password_file={path}"),
     ):
-        admitted(opened(f"unix://{login}{server.socket}?timeout=2{query}"), charge(CALLS))
+        admitted(opened(f"unix://{login}{server.socket}?timeout=20{query}"), charge(CALLS))
     del os.environ["CALLGATE_TEST_PASSWORD"]
     for login in ("", ":wr0ng@", "someone:wr0ng@"):
-        ledger = opened(f"unix://{login}{server.socket}?timeout=2")
+        ledger = opened(f"unix://{login}{server.socket}?timeout=20")
         error = failure(ledger)
         assert error.code == "STA022"
         assert "wr0ng" not in f"{error.message} {error.help} {ledger._script.address!r}"
@@ -271,7 +271,7 @@ def test_passwords_are_taken_from_anywhere_and_shown_nowhere(opened: Opened, tmp
 def test_a_user_may_be_held_to_what_the_documentation_lists(server: RedisServer, opened: Opened) -> None:
     rights = "+evalsha +script|load +unlink +ping +select +time +info +wait +@string +@list +@sortedset +del +pexpire"
     server.run("ACL", "SETUSER", "gate", "on", ">pw", "~{callgate}:*", *rights.split())
-    ledger = opened(f"unix://gate:pw@{server.socket}?timeout=2&db=0")
+    ledger = opened(f"unix://gate:pw@{server.socket}?timeout=20&db=0")
     ledger.open()
     name = admitted(ledger, charge(CALLS), charge(limit(5, DAY, id="today")))
     refused(ledger, charge(CALLS, 100))

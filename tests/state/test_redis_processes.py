@@ -59,7 +59,7 @@ def _count_all(pipe: int) -> int:
 
 
 def _url(tmp_path: Path) -> str:
-    return shared_server().url(f"prefix={prefix_of(str(tmp_path))}").replace("timeout=2", "timeout=30")
+    return shared_server().url(f"prefix={prefix_of(str(tmp_path))}")
 
 
 def test_ten_processes_admit_exactly_max(tmp_path: Path) -> None:

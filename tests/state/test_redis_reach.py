@@ -70,11 +70,11 @@ def test_tls_is_used_and_the_servers_certificate_is_checked(tmp_path: Path) -> N
     options += ["--tls-key-file", f"{tmp_path}/key.pem", "--tls-ca-cert-file", f"{tmp_path}/ca.pem"]
     server = RedisServer(*options, "--tls-auth-clients", "optional").start()
     for scheme in ("rediss", "valkeys"):
-        url = f"{scheme}://127.0.0.1:{port}/0?timeout=2&connect_timeout=2&ssl_ca_certs={tmp_path}/ca.pem"
+        url = f"{scheme}://127.0.0.1:{port}/0?timeout=20&connect_timeout=20&ssl_ca_certs={tmp_path}/ca.pem"
         ledger = RedisLedger(url, SystemClock())
         admitted(ledger, charge(CALLS))
         ledger.close()
-    untrusting = RedisLedger(f"rediss://127.0.0.1:{port}/0?timeout=2&connect_timeout=2", SystemClock())
+    untrusting = RedisLedger(f"rediss://127.0.0.1:{port}/0?timeout=20&connect_timeout=20", SystemClock())
     with pytest.raises(StateError) as caught:
         untrusting.open()
     assert caught.value.code == "STA020"
@@ -97,7 +97,7 @@ def test_sentinels_name_the_master_and_the_new_one_after_a_failover(tmp_path: Pa
     ask = Redis(host="127.0.0.1", port=port, retry=Retry(NoBackoff(), 0))
     try:
         wait_until(lambda: knows_a_replica(ask), "the sentinel knows the replica")
-        url = f"redis+sentinel://127.0.0.1:{free_port()},127.0.0.1:{port}/calls/0?timeout=2&connect_timeout=2"
+        url = f"redis+sentinel://127.0.0.1:{free_port()},127.0.0.1:{port}/calls/0?timeout=5&connect_timeout=5"
         ledger = RedisLedger(url, SystemClock())
         for _ in range(3):
             admitted(ledger, charge(CALLS))
@@ -150,13 +150,13 @@ def test_a_cluster_is_followed_to_the_server_that_has_the_stores_slot() -> None:
         "the cluster is up",
     )
     for node in nodes:
-        ledger = RedisLedger(f"redis://127.0.0.1:{node.port}?timeout=2&connect_timeout=2", SystemClock())
+        ledger = RedisLedger(f"redis://127.0.0.1:{node.port}?timeout=20&connect_timeout=20", SystemClock())
         ledger.open()
         first = admitted(ledger, charge(CALLS), charge(limit(5, id="other"), key="x"))
         ledger.settle(first, spent=False)
         admitted(ledger, charge(CALLS))
         ledger.close()
-    ledger = RedisLedger(f"redis://127.0.0.1:{nodes[0].port}?timeout=2&connect_timeout=2", SystemClock())
+    ledger = RedisLedger(f"redis://127.0.0.1:{nodes[0].port}?timeout=20&connect_timeout=20", SystemClock())
     assert ledger.used("calls|", MINUTE)[0] == 2
     ledger.close()
     for node in nodes:
@@ -199,6 +199,7 @@ def test_urls_say_where_and_how() -> None:
         "redis://host?after_loss=maybe",
         "redis://host?ssl_ca_certs=/x",
         "redis://host?=",
+        "redis://host?timeout=1&timeout=2",
         "unix://host/x",
         "unix:relative",
         "redis+sentinel://a,b",

@@ -113,7 +113,7 @@ def test_with_clocks_that_are_not_stepped_windows_are_exact_whatever_the_network
         world.close()
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(moves=st.lists(st.one_of(CALL, CALL, CALL, PASS, STEP, BOOT), min_size=8, max_size=60))
 def test_however_the_redis_hosts_clock_is_stepped_windows_end_early_by_little(
     moves: list[tuple[str, int, int]],

@@ -71,7 +71,10 @@ def read_url(url: str, environ: Mapping[str, str] | None = None) -> RedisAddress
     """What `url` says. StateError STA001 if it cannot be understood, STA020 if a file it names cannot be read."""
     try:
         parts = urlsplit(url)
-        options = dict(parse_qsl(parts.query, keep_blank_values=True, strict_parsing=bool(parts.query)))
+        pairs = parse_qsl(parts.query, keep_blank_values=True, strict_parsing=bool(parts.query))
+        options = dict(pairs)
+        if len(options) < len(pairs):
+            raise ValueError("an option is there twice")
     except ValueError:
         raise _unclear("a state store's URL is not understood") from None
     _, at, place = parts.netloc.rpartition("@")

@@ -99,26 +99,22 @@ local function call(only_check)
   for _, counter in ipairs(order) do
     local tick, left = spend(counter, wanted_of[counter.key])
     longest = math.max(longest, left)
-    for _, part in ipairs({counter.key, counter.unit, counter.limit, whole(tick), wanted_of[counter.key]}) do
-      lines[#lines + 1] = part
-    end
+    lines[#lines + 1] = {counter.key, counter.unit, counter.limit, tick, wanted_of[counter.key]}
   end
-  -- More parts than the stack of `unpack` holds are never passed at once.
-  for at = 1, #lines, 1000 do
-    redis.call('RPUSH', storage('r', id), unpack(lines, at, math.min(at + 999, #lines)))
-  end
-  redis.call('PEXPIRE', storage('r', id), longest + 1000)
+  redis.call('SET', storage('r', id), cmsgpack.pack(lines), 'PX', longest + 1000)
   return reply('ok')
 end
 
 local function refund()
   local name = storage('r', take())
-  local lines = redis.call('LRANGE', name, 0, -1)
-  redis.call('DEL', name)
-  for at = 1, #lines, 5 do
-    local counter = load(lines[at], lines[at + 1])
-    counter.limit = lines[at + 2]
-    give_back(counter, tonumber(lines[at + 3]), lines[at + 4])
+  local text = redis.call('GET', name)
+  if text then
+    redis.call('DEL', name)
+    for _, line in ipairs(cmsgpack.unpack(text)) do
+      local counter = load(line[1], line[2])
+      counter.limit = line[3]
+      give_back(counter, line[4], line[5])
+    end
   end
   return reply('ok')
 end
