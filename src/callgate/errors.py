@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from callgate.diagnostics import Diagnostic
-    from callgate.filestate import FileState
 
 
 class CallgateError(Exception):
@@ -53,11 +52,11 @@ class PolicyError(CallgateError):
 class ConfigError(PolicyError):
     """callgate.yaml, or a file that it names, is not valid. `diagnostics` holds every finding of all of them.
 
-    `seen` has the states of the files before they were read: when one of them changes, it is worth trying again.
+    `seen` has the states (`filestate.FileState`) of the files before they were read: when one of them changes, it is worth trying again.
     """
 
     def __init__(
-        self, diagnostics: "Sequence[Diagnostic]", seen: "Mapping[str, FileState] | None" = None
+        self, diagnostics: "Sequence[Diagnostic]", seen: "Mapping[str, tuple[int, ...] | None] | None" = None
     ) -> None:
         super().__init__(diagnostics)
         self.seen = dict(seen or {})
