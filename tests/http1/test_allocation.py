@@ -1,5 +1,6 @@
 """Memory for large bodies is used again, not fetched anew."""
 
+import os
 import subprocess
 import sys
 
