@@ -52,7 +52,8 @@ class PolicyError(CallgateError):
 class ConfigError(PolicyError):
     """callgate.yaml, or a file that it names, is not valid. `diagnostics` holds every finding of all of them.
 
-    `seen` has the states (`filestate.FileState`) of the files before they were read: when one of them changes, it is worth trying again.
+    `seen` has the states of the files before they were read (as `filestate` has them): when one of them changes, it
+    is worth trying again.
     """
 
     def __init__(
