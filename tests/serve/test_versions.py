@@ -69,6 +69,12 @@ def test_a_modern_header_over_a_body_without_its_envelope_is_invalid_params(meta
     assert refusal(head(method="tools/call", name="echo"), frame(meta=meta)) == -32602
 
 
+@pytest.mark.parametrize("claim", [None, 0, "", [MODERN], "2025-11-25"])
+def test_a_body_must_not_even_mention_its_version_behind_another_header(claim: Any) -> None:
+    claims = frame(meta={"io.modelcontextprotocol/protocolVersion": claim})
+    assert refusal(head(version=b"2025-11-25"), claims) == -32020
+
+
 def test_a_body_of_another_version_than_its_header_is_a_mismatch() -> None:
     other = {**META, "io.modelcontextprotocol/protocolVersion": "v999"}
     assert refusal(head(method="tools/call", name="echo"), frame(meta=other)) == -32020
@@ -112,6 +118,13 @@ def test_a_name_over_a_request_that_names_nothing_is_refused() -> None:
 def test_an_encoded_name_is_compared_decoded() -> None:
     encoded = f"=?base64?{base64.b64encode('grüße'.encode()).decode()}?="
     assert version_of(head(method="tools/call", name=encoded), frame(name="grüße")) == MODERN
+
+
+@pytest.mark.parametrize("spelled", [b"caf\xe9", "caf\u00e9".encode()], ids=["latin-1", "utf-8"])
+def test_a_plain_value_beyond_ascii_stands_for_nothing(spelled: bytes) -> None:
+    assert decode_value(spelled) is None
+    for name in ("caf\u00e9", spelled.decode("latin-1")):
+        assert refusal(head((b"mcp-name", spelled), method="tools/call"), frame(name=name)) == -32020
 
 
 @given(st.text(max_size=80))

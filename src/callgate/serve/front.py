@@ -21,7 +21,7 @@ from callgate.serve.posting import (
     session_key,
 )
 from callgate.serve.shared import Guarded, Shared
-from callgate.serve.versions import HANDSHAKE_VERSIONS, VERSION_HEADER
+from callgate.serve.versions import HANDSHAKE_VERSIONS, HEADER_MISMATCH, VERSION_HEADER
 from callgate.wire.vocabulary import INVALID_REQUEST
 
 MAX_EVENT_ID = 1024
@@ -143,6 +143,9 @@ class Front:
 
 def _is_modern(head: Head) -> bool:
     values = head.headers.all(VERSION_HEADER)
+    if len(values) > 1:
+        text = "the MCP-Protocol-Version header stands more than once"
+        raise refusal(400, HEADER_MISMATCH, text, "WIR070")
     return bool(values) and values[0] not in _HANDSHAKE
 
 

@@ -66,16 +66,15 @@ def version_of(head: Head, frame: ClientFrame) -> str | None:
     except ValueError:
         raise _mismatch("the MCP-Protocol-Version header stands more than once") from None
     meta = frame.params.get("_meta") if frame.params is not None else None
-    said = meta.get(META_PROTOCOL_VERSION) if type(meta) is dict else None
     if header is None or header in _HANDSHAKE:
-        if said is not None and frame.kind == "request":
+        if type(meta) is dict and META_PROTOCOL_VERSION in meta and frame.kind == "request":
             raise _mismatch("the request's `_meta` names a protocol version that its header does not")
         return None
     if frame.kind != "request":
         if header not in _MODERN:
             raise unsupported(header.decode("ascii", "replace"), MODERN_VERSIONS)
         return header.decode()
-    _check_meta(meta)
+    said = _check_meta(meta)
     if type(said) is not str or said.encode() != header:
         raise _mismatch("the MCP-Protocol-Version header does not match the request's `_meta`")
     if header not in _MODERN:
@@ -85,9 +84,10 @@ def version_of(head: Head, frame: ClientFrame) -> str | None:
 
 
 def decode_value(value: bytes) -> str | None:
-    """What a header value stands for (`=?base64?…?=` for anything but plain text); None if it is malformed."""
+    """What a header value stands for (`=?base64?…?=` for anything but plain ASCII); None if it is malformed."""
     if not (value.startswith(b"=?base64?") and value.endswith(b"?=") and len(value) > 10):
-        return value.decode("latin-1")
+        # Of other bytes some readers make Latin-1 and others UTF-8.
+        return value.decode() if value.isascii() else None
     payload = value[9:-2]
     try:
         decoded = b64decode(payload, validate=True)
@@ -96,12 +96,13 @@ def decode_value(value: bytes) -> str | None:
         return None
 
 
-def _check_meta(meta: Any) -> None:
+def _check_meta(meta: Any) -> Any:
     if type(meta) is not dict:
         raise VersionRefusal(INVALID_PARAMS, "WIR072", "`params._meta` is missing or no object")
     for key in (META_PROTOCOL_VERSION, META_CLIENT_CAPABILITIES):
         if key not in meta:
             raise VersionRefusal(INVALID_PARAMS, "WIR072", f"`params._meta` has no `{key}`")
+    return meta[META_PROTOCOL_VERSION]
 
 
 def _check_routing(head: Head, frame: ClientFrame) -> None:
