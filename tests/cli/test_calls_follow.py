@@ -173,6 +173,8 @@ def test_the_old_file_is_left_only_after_its_writers_have_noticed(tmp_path: Path
     assert list(follow.lines()) == []
     path.write_bytes(b"three\n")
     assert list(follow.lines()) == []
+    clock.advance(1.0)
+    assert list(follow.lines()) == []
     with (tmp_path / "old").open("ab") as file:
         file.write(b"two\n")
     clock.advance(1.6)

@@ -50,6 +50,16 @@ def test_a_scrape_of_any_worker_adds_up_all(tmp_path: Path) -> None:
     assert one.scrape("callgate_sessions") == 2
 
 
+def test_a_fact_that_all_workers_tell_is_told_once(tmp_path: Path) -> None:
+    clock = ManualClock()
+    one, two = Worker(tmp_path, clock, "0"), Worker(tmp_path, clock, "1")
+    two.workers.publish()
+    samples = parsed(expose(one.workers.totals(), None)[0].decode())
+    assert value(samples, "callgate_policy_info", server="git", revision="abc") == 1
+    assert value(samples, "callgate_workers") == 2
+    assert sum(count for (name, _), count in samples.items() if name == "callgate_build_info") == 1
+
+
 def test_what_one_worker_has_shown_the_next_one_shows_as_well(tmp_path: Path) -> None:
     clock = ManualClock()
     one, two = Worker(tmp_path, clock, "0"), Worker(tmp_path, clock, "1")
