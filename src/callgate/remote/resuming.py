@@ -7,6 +7,9 @@ MAX_TRIES = 5
 """Tries that brought nothing, one after the other."""
 
 _FIRST_SECONDS = 0.5
+_SHORTEST_SECONDS = 0.05
+"""A server must not be able to keep the gate busy with streams that end at once."""
+
 _LONGEST_SECONDS = 30.0
 
 
@@ -24,7 +27,7 @@ class Resuming:
         if id is not None:
             self.last_id = id or None
         if retry is not None:
-            self._retry = min(retry / 1000, _LONGEST_SECONDS)
+            self._retry = min(max(retry / 1000, _SHORTEST_SECONDS), _LONGEST_SECONDS)
 
     def next_delay(self) -> float | None:
         """Seconds until the next try; None if there were enough."""
