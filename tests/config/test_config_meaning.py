@@ -44,7 +44,7 @@ auth:
     - {issuer: local, audience: gate, jwks: jwks.json, algorithms: [PS512], identity_claim: email,
        required_scopes: [mcp, "x:y"], leeway: 0}
   scopes: [mcp]
-sessions: {secret: {file: token}, key_header: X-Agent, idle: 30m, max: 7}
+sessions: {secret: {file: token}, key_header: X-Agent}
 servers:
   git:
     command: [./serve, --root, "/srv x", "5"]
@@ -105,7 +105,7 @@ def test_every_key_reaches_its_field(tmp_path: Path) -> None:
     )
     sessions = found.sessions
     assert sessions.secret == Secret(file=str(tmp_path / "token"))
-    assert (sessions.key_header, sessions.idle, sessions.max_sessions) == ("x-agent", 1800.0, 7)
+    assert sessions.key_header == "x-agent"
     git, docs = found.servers
     assert git.command == (str(tmp_path / "serve"), "--root", "/srv x", "5")
     assert git.env == {"MODE": "fast", "GITHUB_TOKEN": Secret(env="GH")}

@@ -271,6 +271,12 @@ CODES: dict[str, CodePage] = {
         "30 seconds, or ran out of memory.",
         "Run `callgate config check` on the file. If the files are ordinary ones, report it.",
     ),
+    "CFG092": CodePage(
+        "A change that cannot be taken up while serving",
+        "The changed configuration begins or ends to ask callers who they are. Whether it does is settled at the "
+        "start, so that no edit opens a gate that was closed.",
+        "Start the gate again to have the change.",
+    ),
     "CFG091": CodePage(
         "The files keep changing",
         "callgate.yaml, or a policy that it names, changed each time it was read, so it may be half written. A prefix "

@@ -177,4 +177,22 @@ CODES: dict[str, CodePage] = {
         "no stream open on which it could be asked, and too many frames waited for one already.",
         "Nothing, unless it happens often: then use a client that keeps a GET stream open, as MCP allows.",
     ),
+    "UPS010": CodePage(
+        "The server does not know the session",
+        "The server answered a request of a session with HTTP 404: it has ended the session, or was started "
+        "anew.",
+        "Clients begin a new session by themselves.",
+    ),
+    "UPS011": CodePage(
+        "An HTTP status without a message",
+        "The server answered a request with an HTTP error and no JSON-RPC message in it.",
+        "Look into the server"s log; check that the configured `url` is its MCP endpoint.",
+    ),
+    "UPS012": CodePage(
+        "The server refuses the gate"s credentials",
+        "The server behind the gate answered with HTTP 401 or 403. The caller"s own credential is never passed "
+        "on, so it is the gate"s that is missing, wrong or expired.",
+        "Set the server"s `headers` in callgate.yaml (or `--header`), for example `Authorization: {env: TOKEN, "
+        'prefix: "Bearer "}`.',
+    ),
 }

@@ -40,7 +40,8 @@ TOP: tuple[Key, ...] = (
         "loopback only"),
     Key("auth", "mapping", "How callers prove who they are.", "{keys: keys.txt}", _ref("auth"),
         "nobody is asked, and the gate listens on loopback only"),
-    Key("sessions", "mapping", "How agents' sessions are kept.", "{idle: 30m}", _ref("sessions"), "the defaults below"),
+    Key("sessions", "mapping", "How agents' sessions are told apart and sealed.", "{key_header: X-Agent-Id}",
+        _ref("sessions"), "the defaults below"),
     Key(
         "state",
         "URL, or `{env: NAME}` or `{file: PATH}` that holds it",
@@ -245,8 +246,6 @@ SESSIONS: tuple[Key, ...] = (
         _TEXT,
         "they share one",
     ),
-    Key("idle", _A_DURATION, "A session that nobody has used for so long ends.", "30m", _DURATION, "1h"),
-    Key("max", "whole number", "How many sessions there may be.", "1000", _whole(1, 10_000_000), "10000"),
 )  # fmt: skip
 
 TELEMETRY: tuple[Key, ...] = (

@@ -46,6 +46,13 @@ class ServerConfig(Struct, frozen=True, kw_only=True):
     max_in_flight: int = 1_000
 
 
+def files_of(server: ServerConfig) -> set[str]:
+    """The files that a connection to the server, or a child, is made with: secrets and certificates of authorities."""
+    named = (*server.env.values(), *server.headers.values())
+    found = {value.file for value in named if isinstance(value, Secret) and value.file is not None}
+    return found if server.ca_file is None else {*found, server.ca_file}
+
+
 class JwtConfig(Struct, frozen=True, kw_only=True):
     """`jwks` is an absolute path or an https URL (http for loopback)."""
 
@@ -93,8 +100,6 @@ class SessionConfig(Struct, frozen=True, kw_only=True):
 
     secret: Secret | None = None
     key_header: str | None = None
-    idle: float = 3600.0
-    max_sessions: int = 10_000
 
 
 class TelemetryConfig(Struct, frozen=True, kw_only=True):

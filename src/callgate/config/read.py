@@ -97,8 +97,6 @@ def _sessions(node: Node, what: str, folder: Folder, findings: ConfigFindings) -
     section = Section(node, what, "in `sessions`", SESSIONS, findings)
     section.take("secret", secret(folder))
     section.take("key_header", header_name)
-    section.take("idle", duration(1.0, 30 * _DAY))
-    section.take("max", count(1, 10_000_000), "max_sessions")
     return SessionConfig(**section.values)
 
 

@@ -11,7 +11,7 @@ from callgate.auth.authenticator import Authenticator
 from callgate.auth.credentials import read_credentials
 from callgate.auth.hosts import Hosts
 from callgate.config.loaded import Loaded
-from callgate.config.model import ServeConfig
+from callgate.config.model import ServeConfig, files_of
 from callgate.config.reload import ConfigReload, changes
 from callgate.config.watch import POLL_SECONDS, ChangedFile, FilesWatch
 from callgate.errors import AuditError, CallgateError
@@ -85,6 +85,8 @@ class Serving:
         self._phase: Phase = "starting"
         self._ended: Callable[[], None] | None = None
         self._retired: list[Guarded] = []
+        self._renewed: set[str] = set()
+        """Secrets and authorities' certificates that changed and are not in force yet."""
 
     # What operators see.
 
@@ -203,7 +205,8 @@ class Serving:
             return
         for file in changed:
             self._shared.log("debug", f"{file.path} has changed", event="changed")
-        if any(file.kind in ("config", "policy", "secret") for file in changed):
+        if any(file.kind in ("config", "policy", "secret", "ca") for file in changed):
+            self._renewed.update(file.path for file in changed if file.kind in ("secret", "ca"))
             self._read_again(changed)
         if any(file.kind in ("keys", "jwks") for file in changed):
             self._read_credentials()
@@ -229,6 +232,7 @@ class Serving:
             self._take_in(loaded)
         elif self._reload.refused is not None:
             refused = self._reload.refused
+            self._watch.also(refused.seen)
             self._shared.judging.event("policy_refused", refused.code, refused.message)
 
     def _take_in(self, loaded: Loaded) -> None:
@@ -245,13 +249,14 @@ class Serving:
             if "auth" in changed and new.auth is not None:
                 self._authenticator.use(read_credentials(new.auth))
             elif (old.auth is None) != (new.auth is None):
-                raise CallgateError("CFG090", "whether callers are authenticated cannot change while serving")
+                raise CallgateError("CFG092", "whether callers are authenticated cannot change while serving")
         except CallgateError as error:
             self._shared.log("error", f"[{error.code}] {escape(error.message)}", event="reload")
             self._shared.log("error", "the changed files are not in force: what was read before stays")
             self._shared.judging.event("policy_refused", error.code, error.message)
             return
         self._loaded = loaded
+        self._renewed.clear()
         self._watch.follow(new, loaded.seen)
         self._front.servers = servers
         self._front.hosts = hosts = Hosts(new.listen, None if new.auth is None else new.auth.resource)
@@ -268,7 +273,7 @@ class Serving:
         for config in loaded.config.servers:
             guarded = before.get(config.name)
             made = self._make(loaded, config.name)
-            if guarded is None or guarded.config != config:
+            if guarded is None or guarded.config != config or self._renewed & files_of(config):
                 found[f"/{config.name}/mcp"] = made
                 continue
             made.upstream.close()
