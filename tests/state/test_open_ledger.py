@@ -146,7 +146,8 @@ def test_sqlite_is_not_imported_before_it_is_needed(tmp_path: Path) -> None:
         "import sys, msgspec; before = set(sys.modules)\n"
         "from callgate.clock import SystemClock; from callgate.state.open import open_ledger\n"
         "open_ledger(None, SystemClock(), state_dir='x', durable_sessions=False, outlives_process=False)\n"
-        "heavy = {'sqlite3', 'hashlib', 'datetime', 'asyncio', 'dataclasses', 'inspect', 'logging', 'json'}\n"
+        "heavy = {'sqlite3', 'redis', 'hiredis', 'hashlib', 'datetime', 'asyncio', 'dataclasses', 'inspect'}\n"
+        "heavy |= {'logging', 'json'}\n"
         "print(sorted(heavy & (set(sys.modules) - before)))"
     )
     found = subprocess.run(

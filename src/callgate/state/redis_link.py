@@ -105,7 +105,7 @@ class RedisLink:
         self._stop.set()
         mender = self._mender
         if mender is not None:
-            mender.join()
+            mender.join(_LONGEST_PAUSE)
         with self._lock:
             wire, self._wire = self._wire, None
         if wire is not None:
@@ -116,7 +116,8 @@ class RedisLink:
             wire = self._wire
         if wire is None:
             if self._mender is not None and self._failure is not None:
-                raise self._failure
+                # One failure, raised many times: it must not grow a trace of all of them.
+                raise self._failure.with_traceback(None) from None
         else:
             try:
                 # Nothing is due: what can be read is the end of the connection.

@@ -164,7 +164,9 @@ class RedisScript:
     def _acknowledgement(self) -> list[bytes]:
         if not self.address.replicas:
             return []
-        return [_packed("WAIT", str(self.address.replicas), str(max(1, round(self.address.timeout * 800))))]
+        # The server looks at its clock ten times a second: it must have answered before the gate gives up.
+        patience_ms = max(1, round(self.address.timeout * 400))
+        return [_packed("WAIT", str(self.address.replicas), str(patience_ms))]
 
     def _too_few(self, answer: object) -> StateError | None:
         wanted = self.address.replicas
@@ -193,12 +195,12 @@ class RedisScript:
             return odd_answer(shown, "not one that the script gives")
         if noticed:
             self._tell_of_loss()
+        if kind == b"ok" and too_few is not None:
+            return too_few  # And no loss if a failover forgets it.
         if store != self._store or seen > self._seen:
             self._store, self._seen = store, seen
         if kind == b"lost":
             return lost(shown, detail / 1e6)
-        if kind == b"ok" and too_few is not None:
-            return too_few
         return answer if isinstance(answer, list) else odd_answer(shown, "no list")
 
     def _tell_of_loss(self) -> None:
