@@ -49,7 +49,6 @@ def pages() -> dict[Path, str]:
         "| USE | the command line |",
         "| UPS | the server behind the gate |",
         "| HTTP | requests and connections |",
-        "| CFG | the configuration |",
         "| TEL | metrics, traces and logs |",
         "| SELF, BUG | the gate itself |",
         "",

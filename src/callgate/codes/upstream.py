@@ -186,13 +186,13 @@ CODES: dict[str, CodePage] = {
     "UPS011": CodePage(
         "An HTTP status without a message",
         "The server answered a request with an HTTP error and no JSON-RPC message in it.",
-        "Look into the server"s log; check that the configured `url` is its MCP endpoint.",
+        "Look into the server's log; check that the configured `url` is its MCP endpoint.",
     ),
     "UPS012": CodePage(
-        "The server refuses the gate"s credentials",
-        "The server behind the gate answered with HTTP 401 or 403. The caller"s own credential is never passed "
-        "on, so it is the gate"s that is missing, wrong or expired.",
-        "Set the server"s `headers` in callgate.yaml (or `--header`), for example `Authorization: {env: TOKEN, "
+        "The server refuses the gate's credentials",
+        "The server behind the gate answered with HTTP 401 or 403. The caller's own credential is never passed "
+        "on, so it is the gate's that is missing, wrong or expired.",
+        "Set the server's `headers` in callgate.yaml (or `--header`), for example `Authorization: {env: TOKEN, "
         'prefix: "Bearer "}`.',
     ),
 }

@@ -112,12 +112,12 @@ CODES: dict[str, CodePage] = {
         "The request is of a version that the gate or the server behind it does not speak. `data.supported` "
         "names the versions that would work. The gate passes both eras, but does not translate between them.",
         "Let the client choose a version of the list (most do so by themselves), or put a server of the "
-        "client"s era behind the gate.",
+        "client's era behind the gate.",
     ),
     "WIR072": CodePage(
         "A request without its envelope",
         "The header says that the request is of 2026-07-28, but `params._meta` lacks the protocol version or "
-        "the client"s capabilities that every such request carries.",
+        "the client's capabilities that every such request carries.",
         "Let the client send the whole envelope; check whether something between client and gate removes "
         "`_meta`.",
     ),
@@ -136,7 +136,7 @@ CODES: dict[str, CodePage] = {
     "WIR075": CodePage(
         "An answer where none is awaited",
         "The client sent a JSON-RPC response over HTTP in 2026-07-28, where servers ask nothing.",
-        "Use a client of the server"s era.",
+        "Use a client of the server's era.",
     ),
     "WIR076": CodePage(
         "Two session ids",
