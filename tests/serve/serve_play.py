@@ -78,11 +78,14 @@ class Loop:
             callback, given = self._ready.popleft()
             callback(*given)
 
-    def wait(self) -> None:
-        """Until another thread has something done here, then `run`."""
-        with self._news:
-            assert self._ready or self._news.wait(10)
-        self.run()
+    def until(self, condition: Callable[[], bool]) -> None:
+        """Run until something has come about, if need be with what another thread has done here."""
+        while True:
+            self.run()
+            if condition():
+                return
+            with self._news:
+                assert self._ready or self._news.wait(10)
 
 
 class Client:
@@ -278,6 +281,11 @@ class Server:
     ) -> Sent:
         self._sent.append(Sent(self._loop, kind, forward, route, sink, last_event_id))
         return self._sent[-1]
+
+    @property
+    def waiting(self) -> bool:
+        """Whether something arrived that is not claimed."""
+        return bool(self._sent)
 
     def taken(self) -> list[Sent]:
         """Claim what arrived since the last claim."""

@@ -162,7 +162,7 @@ class CallExchange(Exchange):
         if schema is not None:
             content = fitting_content(schema, structured, denial.text)
         # Of a tool that is not known nobody can say what its content must be like.
-        unsure = not content or not (hidden or tools.complete)
+        unsure = not content or not tools.complete
         body = replies.denial_reply(
             self.frame.id,  # type: ignore[arg-type]
             denial.text,

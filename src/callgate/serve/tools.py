@@ -4,8 +4,11 @@ Learned from whole lists that pass, and asked for when a call has to be held aga
 question goes over the route of the agent that needs the answer; the answer is the same for all of them.
 """
 
+import os
 from collections.abc import Callable
 from typing import Any
+
+from msgspec import Raw
 
 from callgate.clock import Clock
 from callgate.policy.toolschema import ToolSchema
@@ -108,7 +111,7 @@ class Tools:
 
 
 class _Fetch:
-    """One pass over the pages, and the sink of its answers."""
+    """One pass over the pages."""
 
     def __init__(
         self,
@@ -126,37 +129,31 @@ class _Fetch:
         self._pages = 0
         self._bytes = 0
         self._over = False
-        self._answered = False
-        self._id = ""
+        self._token = os.urandom(8).hex()
         self._handle: Handle | None = None
 
     def ask(self, cursor: str | None) -> None:
         self._pages += 1
-        self._answered = False
-        self._id = f"callgate-tools-{id(self):x}-{self._pages}"
+        # Unguessable, so that no agent can ask under it.
+        id = f"callgate-tools-{self._token}-{self._pages}"
         params: dict[str, Any] = {} if cursor is None else {"cursor": cursor}
         if self._meta is not None:
             params["_meta"] = self._meta
-        frame = read_client_frame(build_request(self._id, "tools/list", params))
-        self._handle = self._upstream.send(frame, frame.forward, self._route, self)
+        frame = read_client_frame(build_request(id, "tools/list", params))
+        self._handle = self._upstream.send(frame, frame.forward, self._route, _Page(id, self._take))
 
     def expire(self) -> None:
         if not self._over and self._handle is not None:
             self._handle.cancel()
         self._end()
 
-    def opened(self, status: int, *, stream: bool, session: str | None) -> None: ...
-
-    def event(self, data: bytes, id: str | None, retry: int | None) -> None:  # noqa: ARG002
-        if self._over or self._answered or not data:
+    def _take(self, result: Raw | None, size: int) -> None:
+        """The result of one page, None if there is none."""
+        if self._over:
             return
-        self._bytes += len(data)
-        frame = read_server_frame(data)
-        if frame.kind != "response" or frame.id != self._id:
-            return
-        self._answered = True
-        readable = frame.result is not None and self._bytes <= MAX_BYTES
-        listed = read_tools_list(frame.result) if readable else None  # type: ignore[arg-type]
+        self._bytes += size
+        readable = result is not None and self._bytes <= MAX_BYTES
+        listed = read_tools_list(result) if readable else None  # type: ignore[arg-type]
         if listed is None:
             self._end()
             return
@@ -167,18 +164,39 @@ class _Fetch:
         else:
             self.ask(listed.next_cursor)
 
-    def closed(self) -> None:
-        if not self._answered:
-            self._end()
-
-    def failed(self, failure: UpstreamFailure) -> None:  # noqa: ARG002
-        if not self._answered:
-            self._end()
-
     def _end(self) -> None:
         if not self._over:
             self._over = True
             self._ended()
+
+
+class _Page:
+    """The sink of one page's answer. `take` gets its result and size, once; None if there is no such answer."""
+
+    def __init__(self, id: str, take: Callable[[Raw | None, int], None]) -> None:
+        self._id = id
+        self._take: Callable[[Raw | None, int], None] | None = take
+
+    def opened(self, status: int, *, stream: bool, session: str | None) -> None: ...
+
+    def event(self, data: bytes, id: str | None, retry: int | None) -> None:  # noqa: ARG002
+        if self._take is None or not data:
+            return
+        frame = read_server_frame(data)
+        if frame.kind == "response" and frame.id == self._id:
+            self._end(frame.result, len(data))
+
+    def closed(self) -> None:
+        self._end(None, 0)
+
+    def failed(self, failure: UpstreamFailure) -> None:  # noqa: ARG002
+        self._end(None, 0)
+
+    def _end(self, result: Raw | None, size: int) -> None:
+        # What belongs to this page may still end after the next one was asked for.
+        take, self._take = self._take, None
+        if take is not None:
+            take(result, size)
 
 
 def _own_meta(meta: dict[str, Any] | None) -> dict[str, Any] | None:

@@ -1,0 +1,159 @@
+"""Tasks belong to who started them, and answers that come late settle the call they answer."""
+
+import json
+from typing import Any
+
+import pytest
+from serve_play import Desk, Frame, call, failure, modern, modern_call, plain, result
+
+from callgate.clock import ManualClock
+from callgate.gate.call import Admission
+from callgate.serve.judging import Settlement
+from callgate.serve.unanswered import MAX_CALLS, Unanswered
+
+STARTED = {"resultType": "task", "taskId": "t-1", "status": "working", "createdAt": "x", "ttlMs": 1}
+QUESTIONS = pytest.mark.parametrize("method", ["tasks/get", "tasks/update", "tasks/cancel"])
+
+
+def begun(desk: Desk, who: str = "ann", tool: str = "echo") -> str:
+    """A call that goes on as a task; returns the id that its caller is given."""
+    asked = desk.post(modern_call(tool), who)
+    desk.server.one().answers(result(1, STARTED))
+    task = str(asked.frame["result"]["taskId"])
+    assert asked.frame["result"] == {**STARTED, "taskId": task}
+    return task
+
+
+def question(method: str, task: object, id: int = 2) -> tuple[Frame, dict[str, Any]]:
+    return modern(method, {"taskId": task}, id), {"mcp_name": task if isinstance(task, str) else None}
+
+
+@QUESTIONS
+def test_a_caller_asks_about_its_own_task_under_the_id_that_it_was_given(method: str) -> None:
+    desk = Desk()
+    task = begun(desk)
+    assert task != "t-1"
+    frame, headers = question(method, task)
+    asked = desk.post(frame, "ann", **headers)
+    sent = desk.server.one()
+    assert sent.frame["params"]["taskId"] == "t-1"
+    answer = {"resultType": "complete", "taskId": "t-1", "status": "completed", "result": {"content": []}}
+    sent.answers(result(2, answer))
+    assert asked.frame["result"] == {**answer, "taskId": task}
+
+
+@QUESTIONS
+@pytest.mark.parametrize(
+    "whose", ["another caller's", "the server's own id", "no text", "nothing", "changed"]
+)
+def test_no_other_task_is_known(method: str, whose: str) -> None:
+    desk = Desk()
+    task = begun(desk)
+    given: object = {
+        "another caller's": task,
+        "the server's own id": "t-1",
+        "no text": 1,
+        "nothing": None,
+        "changed": task.replace("t-1", "t-2"),
+    }[whose]
+    frame, headers = question(method, given)
+    who = "bob" if whose == "another caller's" else "ann"
+    if given is None:
+        del frame["params"]["taskId"]
+    asked = desk.post(frame, who, **headers)
+    assert desk.server.taken() == []
+    assert asked.status == 400
+    told = asked.body if whose != "no text" else b""
+    # And nothing tells one reason from another.
+    unknown, unknown_headers = question(method, "never")
+    assert told in (b"", desk.post(unknown, who, **unknown_headers).body)
+
+
+def test_the_task_of_a_tool_that_is_hidden_meanwhile_is_unknown() -> None:
+    desk = Desk()
+    task = begun(desk)
+    desk.policy_becomes("default: allow\nhide: [echo]\n")
+    frame, headers = question("tasks/get", task)
+    asked = desk.post(frame, "ann", **headers)
+    assert desk.server.taken() == []
+    assert (asked.status, asked.code) == (400, "WIR074")
+
+
+def test_where_nobody_is_known_tasks_are_as_the_server_made_them() -> None:
+    desk = Desk()
+    asked = desk.post(modern_call("echo"))
+    desk.server.one().answers(result(1, STARTED))
+    assert asked.frame["result"]["taskId"] == "t-1"
+    frame, headers = question("tasks/get", "t-1")
+    desk.post(frame, **headers)
+    assert desk.server.one().frame["params"]["taskId"] == "t-1"
+
+
+def test_a_task_is_recorded_as_one() -> None:
+    desk = Desk()
+    begun(desk)
+    assert desk.records() == ["allow echo", "task echo"]
+
+
+def test_an_error_about_a_task_passes() -> None:
+    desk = Desk()
+    frame, headers = question("tasks/get", begun(desk))
+    asked = desk.post(frame, "ann", **headers)
+    desk.server.one().answers(failure(2, -32602))
+    assert asked.frame == failure(2, -32602)
+
+
+# Late answers.
+
+
+def left(desk: Desk, id: int, token: str) -> None:
+    """A call whose stream ends before its answer."""
+    desk.post(call("echo", id=id), mcp_session_id=token)
+    desk.server.one().streams().event(b"", "0").closed()
+
+
+def test_late_answers_settle_their_own_calls_each_once() -> None:
+    desk = Desk()
+    token = desk.begin_session()
+    for id in (1, 2):
+        left(desk, id, token)
+    desk.get(mcp_session_id=token)
+    stream = desk.server.one().streams()
+    stream.event(failure(2, -32000)).event(plain(2)).event(plain(3))
+    assert desk.records() == ["allow echo", "allow echo", "rpc_error echo"]
+    desk.shared.unanswered.end()
+    assert desk.records() == ["unknown echo"]
+
+
+def test_an_id_that_is_used_again_gives_the_first_call_up() -> None:
+    desk = Desk()
+    token = desk.begin_session()
+    left(desk, 1, token)
+    left(desk, 1, token)
+    assert desk.records() == ["allow echo", "allow echo", "unknown echo"]
+
+
+def test_calls_that_wait_for_late_answers_are_bounded() -> None:
+    clock = ManualClock()
+    settled: list[Settlement] = []
+    waiting = Unanswered(clock, settled.append)
+    for id in range(MAX_CALLS + 3):
+        waiting.wait(("srv", "lane", id), Admission(str(id), "echo", 0, 0))
+    assert len(waiting) == MAX_CALLS
+    assert [(one.admission.decision_id, one.status) for one in settled] == [
+        (str(id), "unknown") for id in range(3)
+    ]
+    assert waiting.take(("srv", "lane", 2)) is None
+    assert waiting.take(("srv", "lane", "3")) is None
+    assert waiting.take(("srv", "lane", 3)) is not None
+
+
+def test_a_late_list_is_filtered() -> None:
+    desk = Desk("default: allow\nhide: [secret]\n")
+    token = desk.begin_session()
+    desk.post({"jsonrpc": "2.0", "id": 4, "method": "tools/list"}, mcp_session_id=token)
+    desk.server.one().streams().event(b"", "0").fails()
+    listening = desk.get(mcp_session_id=token, last_event_id="0")
+    listed = [{"name": name, "inputSchema": {"type": "object"}} for name in ("echo", "secret")]
+    desk.server.one().streams().event(result(4, {"tools": listed}), "1")
+    assert "secret" not in json.dumps(listening.frames)
