@@ -111,6 +111,15 @@ def test_how_the_bytes_are_cut_up_changes_nothing(server: Gate, data: bytes, cut
     assert found == wanted
 
 
+@pytest.mark.parametrize("behind", range(1, 8))
+def test_the_end_of_a_chunked_body_may_come_in_pieces(server: Gate, behind: int) -> None:
+    chunked = b"POST /x HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n"
+    data = chunked + chunked + END
+    cut = len(chunked) - behind
+    wanted = [("POST", "/x", b"hello"), ("POST", "/x", b"hello"), ("GET", "/end", b"")]
+    assert outcome(server, [data[:cut], data[cut:]]) == ([200, 200, 200], wanted)
+
+
 @QUICK
 @given(data=streams())
 def test_every_request_that_is_handled_is_one_that_another_parser_reads_there(

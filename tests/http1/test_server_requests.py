@@ -143,7 +143,8 @@ def test_a_client_that_reads_no_answers_is_given_no_more() -> None:
         number = 400
         sock.sendall(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n" * number)
         server.until(lambda: bool(app.requests))
-        server.settle()
+        for _ in range(200):
+            server.settle()
         assert len(app.requests) < number
         sock.sendall(END)
         assert len(replies(read_all(sock))) == number + 1
@@ -170,6 +171,7 @@ def test_a_client_that_announces_but_does_not_wait_is_not_told_to_go_on() -> Non
     with gate() as server:
         received = server.talk(POST + b"Expect: 100-continue\r\nContent-Length: 4\r\n\r\nbody" + END)
         assert [answer.status for answer in replies(received)] == [200, 200]
+        assert b"100 Continue" not in received
 
 
 @pytest.mark.parametrize("kind", LOOPS)
