@@ -127,6 +127,12 @@ def test_a_plain_value_beyond_ascii_stands_for_nothing(spelled: bytes) -> None:
         assert refusal(head((b"mcp-name", spelled), method="tools/call"), frame(name=name)) == -32020
 
 
+@pytest.mark.parametrize("spelled", ["=?BASE64?cm0=?=", "=?Base64?cm0=?="])
+def test_a_value_that_is_encoded_for_readers_that_ignore_case_stands_for_nothing(spelled: str) -> None:
+    assert refusal(head(method="tools/call", name=spelled), frame(name=spelled)) == -32020
+    assert refusal(head(method="tools/call", name=spelled), frame(name="rm")) == -32020
+
+
 @given(st.text(max_size=80))
 def test_whatever_is_encoded_is_decoded_to_itself(text: str) -> None:
     assert decode_value(b"=?base64?%b?=" % base64.b64encode(text.encode())) == text or not text

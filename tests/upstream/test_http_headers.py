@@ -77,7 +77,7 @@ def test_a_value_that_arrives_as_it_is_stays_as_it_is(text: str) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["", " a", "a ", "a\tb", "a\r\nx: y", "ü", "\u2028", "\0", "=?base64?YQ==?=", "=?base64??=", "\x7f"],
+    ["", " a", "a ", "a\tb", "a\r\nx: y", "ü", "\u2028", "\0", "=?base64?YQ==?=", "=?base64??=", "=?Base64?YQ==?=", "\x7f"],
 )
 def test_a_value_that_would_not_arrive_is_wrapped(text: str) -> None:
     value = header_value(text)

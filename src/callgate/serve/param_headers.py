@@ -14,7 +14,7 @@ from callgate.serve.versions import PARAM_PREFIX, decode_value
 MAX_HEADERS = 50
 MAX_DEPTH = 32
 _REPEATED = (str, bool, int, float, Decimal)
-_NUMBER = re.compile(r"-?[0-9]{1,400}(\.0*)?")
+_NUMBER = re.compile(r"-?(0|[1-9][0-9]{0,399})(\.0+)?")
 
 
 def given(headers: Headers) -> tuple[Header, ...]:

@@ -85,9 +85,12 @@ def version_of(head: Head, frame: ClientFrame) -> str | None:
 
 def decode_value(value: bytes) -> str | None:
     """What a header value stands for (`=?base64?…?=` for anything but plain ASCII); None if it is malformed."""
-    if not (value.startswith(b"=?base64?") and value.endswith(b"?=") and len(value) > 10):
+    if not (value[:9].lower() == b"=?base64?" and value.endswith(b"?=") and len(value) > 10):
         # Of other bytes some readers make Latin-1 and others UTF-8.
         return value.decode() if value.isascii() else None
+    if value[:9] != b"=?base64?":
+        # Plain text for some readers, encoded for those that ignore case.
+        return None
     payload = value[9:-2]
     try:
         decoded = b64decode(payload, validate=True)

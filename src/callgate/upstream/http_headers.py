@@ -26,7 +26,7 @@ _NAMED_BY = {
 }
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,100}")
 _SAFE = re.compile(r"[!-~](?:[ -~]*[!-~])?")
-_WRAPPED = re.compile(r"=\?base64\?.*\?=")
+_WRAPPED = re.compile(r"=\?base64\?.*\?=", re.IGNORECASE)
 _TYPES = ("string", "integer", "boolean")
 _MAX_HEADERS = 50
 _MAX_EXACT = 2**53
