@@ -25,6 +25,7 @@ from callgate.config.secrets import read_secret
 from callgate.errors import AuditError, CallgateError
 from callgate.gate.admit import Gate
 from callgate.gate.call import Caller
+from callgate.http1.allocation import keep_freed_memory
 from callgate.http1.listener import Listener
 from callgate.http1.tls import Certificate
 from callgate.policy.compile import Policy
@@ -89,6 +90,7 @@ def adjusted(config: ServeConfig, options: ServeOptions) -> ServeConfig:
 
 def run_worker(options: ServeOptions, loaded: Loaded, spawner: Spawner | None, slot: Slot | None) -> int:
     """Serve in this process. `slot` is its place among several, None if it is alone."""
+    keep_freed_memory()
     loop = uvloop.new_event_loop()
     asyncio.set_event_loop(loop)
     try:
@@ -199,7 +201,8 @@ class _Worker:
         self._front.pages = self._pages(self._config, self._front.hosts)
         listener = self._loop.run_until_complete(self._listen())
         serving.begin(_Listening(listener, self._certificate))
-        self._log("banner", self._banner(listener), event="listening")
+        if self._slot is None or self._slot.number == 0:
+            self._log("banner", self._banner(listener), event="listening")
         for number in (signal.SIGTERM, signal.SIGINT):
             self._loop.add_signal_handler(number, serving.drain, self._loop.stop)
         signal.signal(signal.SIGHUP, signal.SIG_IGN)
@@ -213,6 +216,8 @@ class _Worker:
         return 0
 
     def _close(self) -> None:
+        # What was told to close is closed by the loop.
+        self._loop.run_until_complete(asyncio.sleep(0))
         self._shared.judging.close()
         self._ledger.close()
         if self._audit is not None:
@@ -345,9 +350,10 @@ class _Worker:
         )
         keys = "nobody is asked who they are" if config.auth is None else "callers authenticated"
         names = ", ".join(one.name for one in config.servers)
+        several = "" if config.workers == 1 else f"  {config.workers} workers"
         return (
             f"callgate {callgate.__version__}  listening on {scheme}://{shown}:{port}"
-            f"  configuration {config.revision[:7]}  state {state}  audit {audit}  {keys}  self-test ok  → {names}"
+            f"  configuration {config.revision[:7]}  state {state}  audit {audit}  {keys}{several}  self-test ok  → {names}"
         )
 
 
