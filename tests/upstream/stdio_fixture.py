@@ -219,6 +219,10 @@ class Bench:
 
         self.loop.run_until_complete(run())
 
+    def pass_time(self, seconds: float) -> None:
+        """Give what must not happen the time in which it would."""
+        self.loop.run_until_complete(asyncio.sleep(seconds))
+
     def settle(self, upstream: StdioUpstream) -> None:
         """Until no process is left."""
         self.until(lambda: upstream.children == 0)

@@ -18,6 +18,7 @@ byte of each come its descriptors (`DESCRIPTORS` of them, SCM_RIGHTS).
 
 import array
 import contextlib
+import gc
 import os
 import select
 import signal
@@ -75,7 +76,10 @@ class _Nursery:
 
     def run(self) -> None:
         """Start what is ordered until the orders end and nothing is left."""
-        _close_all_but(self._orders.fileno())
+        # A collector that looked at what was inherited would have it copied, here and in every keeper.
+        gc.disable()
+        gc.freeze()
+        _let_go_of_all_but(self._orders.fileno())
         self._wake_r, self._wake_w = os.pipe()
         os.set_blocking(self._wake_r, False)
         os.set_blocking(self._wake_w, False)
@@ -86,10 +90,6 @@ class _Nursery:
         with contextlib.suppress(OSError):
             os.setpgid(0, 0)
         become_subreaper()
-        null = os.open(os.devnull, os.O_RDWR)
-        for fd in (0, 1, 2):
-            os.dup2(null, fd)
-        os.close(null)
         poll = select.poll()
         poll.register(self._orders, select.POLLIN)
         poll.register(self._wake_r, select.POLLIN)
@@ -174,9 +174,17 @@ class _Nursery:
             self._orphans = reaping.end_orphans(self._keepers)
 
 
-def _close_all_but(kept: int) -> None:
-    """Close what was inherited beyond the standard streams: it must not reach a server."""
+def _let_go_of_all_but(kept: int) -> None:
+    """Put the null device in the place of every inherited descriptor: none may reach a server or be held open here.
+
+    The numbers stay taken, because the libraries of the parent may close theirs at every fork (libuv does).
+    """
+    null = os.open(os.devnull, os.O_RDWR)
     for entry in os.listdir("/dev/fd"):
-        if int(entry) > 2 and int(entry) != kept:
+        fd = int(entry)
+        if fd not in (kept, null):
             with contextlib.suppress(OSError):
-                os.close(int(entry))
+                # Of what listed this directory only the number is left.
+                os.fstat(fd)
+                os.dup2(null, fd, inheritable=fd <= 2)
+    os.close(null)
