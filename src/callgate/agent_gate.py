@@ -65,6 +65,7 @@ class AgentGate:
             state_dir=default_state_dir(os.environ, sys.platform),
             durable_sessions=options.session is not None,
             outlives_process=self._uses_store,
+            notify=lambda error: log("warning", f"[{error.code}] {escape(error.message)}"),
         )
         self._audit = (
             None

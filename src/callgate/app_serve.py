@@ -22,7 +22,7 @@ from callgate.config.loader import settled_config
 from callgate.config.model import ServeConfig, ServerConfig
 from callgate.config.reload import one_line
 from callgate.config.secrets import read_secret
-from callgate.errors import AuditError, CallgateError
+from callgate.errors import AuditError, CallgateError, StateError
 from callgate.gate.admit import Gate
 from callgate.gate.call import Caller
 from callgate.http1.allocation import keep_freed_memory
@@ -274,6 +274,8 @@ class _Worker:
             state_dir=default_state_dir(os.environ, sys.platform),
             durable_sessions=True,
             outlives_process=True,
+            on_failure=config.state_failure,
+            notify=self._store_told,
         )
 
     def _secret(self) -> bytes:
@@ -297,6 +299,12 @@ class _Worker:
     def _audit_changed(self, error: AuditError | None) -> None:
         if self._serving is not None:
             self._serving.audit_changed(error)
+
+    def _store_told(self, error: StateError) -> None:
+        """The limit store has something to say; it may do so in the thread that judges."""
+        self._loop.call_soon_threadsafe(
+            lambda: self._log("warning", f"{error.message} [{error.code}]", event="state", code=error.code)
+        )
 
     def _notify(self, code: str, text: str) -> None:
         self._log("warning", f"{text} [{code}]", event="authentication", code=code)
@@ -353,7 +361,8 @@ class _Worker:
         several = "" if config.workers == 1 else f"  {config.workers} workers"
         return (
             f"callgate {callgate.__version__}  listening on {scheme}://{shown}:{port}"
-            f"  configuration {config.revision[:7]}  state {state}  audit {audit}  {keys}{several}  self-test ok  → {names}"
+            f"  configuration {config.revision[:7]}  state {state}  audit {audit}  {keys}{several}"
+            f"  self-test ok  → {names}"
         )
 
 
