@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from callgate.config.load import load_config
 from callgate.policy.load import load_policy
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -14,10 +15,22 @@ LINK = re.compile(r"\]\((?!https?://|#|mailto:)([^)#\s]+)")
 
 
 def test_every_policy_in_the_readme_loads_without_a_warning() -> None:
-    blocks = BLOCK.findall((ROOT / "README.md").read_text())
+    blocks = [block for block in BLOCK.findall((ROOT / "README.md").read_text()) if "servers:" not in block]
     assert blocks
     for block in blocks:
         assert not load_policy(block.encode(), "README.md").warnings
+
+
+def test_every_configuration_in_the_readme_loads_without_a_warning(tmp_path: Path) -> None:
+    blocks = [block for block in BLOCK.findall((ROOT / "README.md").read_text()) if "servers:" in block]
+    assert blocks
+    for policy in ("git.yaml", "docs.yaml"):
+        (tmp_path / policy).write_text("default: allow\n")
+    (tmp_path / "keys.yaml").write_text("")
+    for block in blocks:
+        (tmp_path / "callgate.yaml").write_text(block)
+        config, _ = load_config(str(tmp_path / "callgate.yaml"))
+        assert not config.warnings
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
