@@ -8,8 +8,6 @@ from pathlib import Path
 import pytest
 from stdio_fixture import LEGACY, MODERN, ROOT, Bench, bench_on_a_loop
 
-from callgate.clock import SystemClock
-
 MODULES = ROOT / "tests/servers/node_modules/@modelcontextprotocol"
 TIME = [ROOT / ".venv/bin/mcp-server-time"]
 GIT = [ROOT / ".venv/bin/mcp-server-git"]
@@ -18,7 +16,7 @@ EVERYTHING: list[str | Path] = ["node", MODULES / "server-everything/dist/index.
 
 @pytest.fixture
 def bench() -> Iterator[Bench]:
-    with bench_on_a_loop(SystemClock()) as bench:
+    with bench_on_a_loop() as bench:
         yield bench
 
 
@@ -45,8 +43,13 @@ def test_the_answers_are_those_of_the_server_alone(bench: Bench) -> None:
         "io.modelcontextprotocol/clientCapabilities": {},
     }
     line = json.dumps({**request, "params": {"_meta": meta}}) + "\n"
-    direct = subprocess.run(TIME, input=line.encode(), stdout=subprocess.PIPE, timeout=60, check=True).stdout
-    assert sent.raw == [direct.rstrip(b"\n")]
+    with subprocess.Popen(TIME, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as direct:
+        assert direct.stdin is not None
+        assert direct.stdout is not None
+        direct.stdin.write(line.encode())
+        direct.stdin.flush()
+        answer = direct.stdout.readline()
+    assert sent.raw == [answer.rstrip(b"\n")]
 
 
 @pytest.mark.parametrize(
