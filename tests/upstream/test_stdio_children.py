@@ -326,6 +326,28 @@ def test_a_flood_of_frames_for_nobody_does_not_grow(bench: Bench) -> None:
     bench.settle(upstream)
 
 
+def test_answers_for_a_child_that_asks_and_never_reads_do_not_pile_up(bench: Bench) -> None:
+    code = """
+import json, os
+ask = b'{"jsonrpc":"2.0","id":"s","method":"roots/list"}\\n' * 500
+id = json.loads(input())["id"]
+os.write(1, b'{"jsonrpc":"2.0","id":%d,"result":{"resultType":"complete"}}\\n' % id)
+for _ in range(100): os.write(1, ask)
+os.write(2, b"asked\\n")
+input()
+import time; time.sleep(60)
+"""
+    upstream = bench.python(code)
+    bench.call(upstream, MODERN, "x")
+    bench.until(lambda: bench.logged("asked"))
+    (lane,) = upstream._children
+    child = lane.child
+    assert child is not None
+    bench.until(lambda: child.waiting > 1 << 20)
+    bench.pass_time(0.3)
+    assert child.waiting < 1 << 21
+
+
 @pytest.mark.parametrize("victim", ["pid", "keeper"])
 def test_whoever_of_a_child_is_killed_nothing_of_it_is_left(bench: Bench, victim: str) -> None:
     upstream = puppet(bench, "legacy")

@@ -173,8 +173,9 @@ CODES: dict[str, CodePage] = {
     ),
     "UPS051": CodePage(
         "nobody takes the server's request",
-        "This answer goes to the server: it asked its client something (sampling, elicitation, roots), the client has "
-        "no stream open on which it could be asked, and too many frames waited for one already.",
+        "This answer goes to the server: it asked its client something (sampling, elicitation, roots). In 2026-07-28 "
+        "servers have no requests. Before, the client has no stream open on which it could be asked, and too many "
+        "frames waited for one already.",
         "Nothing, unless it happens often: then use a client that keeps a GET stream open, as MCP allows.",
     ),
     "UPS010": CodePage(

@@ -15,6 +15,8 @@ from callgate.upstream.child import Child
 from callgate.upstream.contract import Handle, Sink, UpstreamFailure
 from callgate.upstream.delivery import Delivery
 from callgate.upstream.stderr import Log
+from callgate.wire import replies
+from callgate.wire.envelope import RequestId
 from callgate.wire.framing import Oversized
 from callgate.wire.server import ServerFrame, read_server_frame
 from callgate.wire.strict import ClientFrame
@@ -200,6 +202,13 @@ class Lane:
         self.child.write(line)
         if self.child.deaf:
             self._retire()
+
+    def _refuse(self, id: RequestId, rpc_code: int, text: str) -> None:
+        """Answer a request of the child with an error. One that asks and does not read gets no more answers."""
+        if self.child is not None and self.child.waiting > MAX_WAITING:
+            self._drop("a request of a server that does not read")
+        else:
+            self._write(replies.error_reply(id, rpc_code, text, {"code": "UPS051"}))
 
     def _deliver_later(self, sink: Sink, tell: Callable[[Delivery], None]) -> Delivery:
         delivery = Delivery(sink)

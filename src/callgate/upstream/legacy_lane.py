@@ -19,7 +19,6 @@ from callgate.upstream.delivery import Delivery
 from callgate.upstream.events import EventLog
 from callgate.upstream.lane import Lane, Owner, Pending
 from callgate.upstream.unclaimed import Unclaimed
-from callgate.wire import replies
 from callgate.wire.envelope import RequestId
 from callgate.wire.server import ServerFrame
 from callgate.wire.strict import ClientFrame
@@ -275,8 +274,7 @@ class LegacyLane(Lane):
             self._put(stream, data)
             return
         for id in self._unclaimed.add(data, frame.id if frame.kind == "request" else None):
-            text = "the client does not listen"
-            self._write(replies.error_reply(id, SERVER_ERROR, text, {"code": "UPS051"}))
+            self._refuse(id, SERVER_ERROR, "the client does not listen")
 
     def _answered(self, asked: _Asked, frame: ServerFrame) -> None:
         self._forget(asked)

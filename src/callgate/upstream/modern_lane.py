@@ -180,10 +180,9 @@ class ModernLane(Lane):
                 self._probed(frame)
             else:
                 self._answered(frame)
-        elif frame.kind == "request":
+        elif frame.kind == "request" and frame.id is not None:
             # No server of this version asks; one that waits for the answer must not wait for ever.
-            text = "this version has no requests from servers"
-            self._write(replies.error_reply(frame.id, METHOD_NOT_FOUND, text))
+            self._refuse(frame.id, METHOD_NOT_FOUND, "this version has no requests from servers")
         else:
             self._notified(frame)
 
