@@ -334,7 +334,6 @@ id = json.loads(input())["id"]
 os.write(1, b'{"jsonrpc":"2.0","id":%d,"result":{"resultType":"complete"}}\\n' % id)
 for _ in range(100): os.write(1, ask)
 os.write(2, b"asked\\n")
-input()
 import time; time.sleep(60)
 """
     upstream = bench.python(code)
