@@ -25,6 +25,7 @@ from callgate.serve.versions import HANDSHAKE_VERSIONS, HEADER_MISMATCH, VERSION
 from callgate.wire.vocabulary import INVALID_REQUEST
 
 MAX_EVENT_ID = 1024
+_MAX_FINE = 256
 _JSON, _SSE = b"application/json", b"text/event-stream"
 _HANDSHAKE = frozenset(version.encode() for version in HANDSHAKE_VERSIONS)
 _ALLOW: tuple[Header, ...] = ((b"allow", b"POST, GET, DELETE, OPTIONS"),)
@@ -64,6 +65,8 @@ class Front:
         self.authenticator = authenticator
         self.hosts = hosts
         self._accepting = accepting
+        self._fine: set[tuple[bytes | None, bytes | None] | None] = set()
+        """Content-Type and Accept as they were found fine; clients repeat a few forms."""
 
     def head(self, head: Head) -> int:
         """Let the request in or not; returns how many bytes its body may have. Raises HttpRefusal."""
@@ -93,8 +96,7 @@ class Front:
         if not self._accepting():
             raise HttpRefusal(503, headers=((b"retry-after", b"1"),))
         if head.method == "POST":
-            _check_content_type(head)
-            _check_accept(head, (_JSON, _SSE))
+            self._check_post(head)
             return guarded.config.max_request
         if head.method == "GET":
             _check_accept(head, (_SSE,))
@@ -103,6 +105,18 @@ class Front:
         if _is_modern(head):
             raise HttpRefusal(405, headers=((b"allow", b"POST"),))
         return 0
+
+    def _check_post(self, head: Head) -> None:
+        try:
+            said = head.headers.get(b"content-type"), head.headers.get(b"accept")
+        except ValueError:
+            said = None
+        if said in self._fine:
+            return
+        _check_content_type(head)
+        _check_accept(head, (_JSON, _SSE))
+        if said is not None and len(self._fine) < _MAX_FINE:
+            self._fine.add(said)
 
     def handle(self, head: Head, body: bytes, responder: Responder) -> None:
         """Answer a request that was let in."""

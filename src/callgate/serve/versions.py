@@ -27,7 +27,7 @@ NAME_HEADER = b"mcp-name"
 PARAM_PREFIX = b"mcp-param-"
 
 _HANDSHAKE = frozenset(version.encode() for version in HANDSHAKE_VERSIONS)
-_MODERN = frozenset(version.encode() for version in MODERN_VERSIONS)
+_MODERN = {version.encode(): version for version in MODERN_VERSIONS}
 _NAMED_BY = {
     "tools/call": "name",
     "prompts/get": "name",
@@ -65,22 +65,27 @@ def version_of(head: Head, frame: ClientFrame) -> str | None:
         header = head.headers.get(VERSION_HEADER)
     except ValueError:
         raise _mismatch("the MCP-Protocol-Version header stands more than once") from None
-    meta = frame.params.get("_meta") if frame.params is not None else None
+    meta = None if frame.params is None else frame.params.get("_meta")
+    is_request = frame.kind == "request"
     if header is None or header in _HANDSHAKE:
-        if type(meta) is dict and META_PROTOCOL_VERSION in meta and frame.kind == "request":
+        if is_request and type(meta) is dict and META_PROTOCOL_VERSION in meta:
             raise _mismatch("the request's `_meta` names a protocol version that its header does not")
         return None
-    if frame.kind != "request":
-        if header not in _MODERN:
-            raise unsupported(header.decode("ascii", "replace"), MODERN_VERSIONS)
-        return header.decode()
-    said = _check_meta(meta)
-    if type(said) is not str or said.encode() != header:
-        raise _mismatch("the MCP-Protocol-Version header does not match the request's `_meta`")
-    if header not in _MODERN:
-        raise unsupported(said, MODERN_VERSIONS)
-    _check_routing(head, frame)
-    return said
+    version = _MODERN.get(header)
+    if is_request:
+        if type(meta) is not dict:
+            raise VersionRefusal(INVALID_PARAMS, "WIR072", "`params._meta` is missing or no object")
+        said = meta.get(META_PROTOCOL_VERSION)
+        if said is None or META_CLIENT_CAPABILITIES not in meta:
+            missing = META_PROTOCOL_VERSION if said is None else META_CLIENT_CAPABILITIES
+            raise VersionRefusal(INVALID_PARAMS, "WIR072", f"`params._meta` has no `{missing}`")
+        if said != version and (type(said) is not str or said.encode() != header):
+            raise _mismatch("the MCP-Protocol-Version header does not match the request's `_meta`")
+    if version is None:
+        raise unsupported(header.decode("ascii", "replace"), MODERN_VERSIONS)
+    if is_request:
+        _check_routing(head, frame)
+    return version
 
 
 def decode_value(value: bytes) -> str | None:
@@ -97,15 +102,6 @@ def decode_value(value: bytes) -> str | None:
         return decoded.decode() if b64encode(decoded) == payload else None
     except ValueError:
         return None
-
-
-def _check_meta(meta: Any) -> Any:
-    if type(meta) is not dict:
-        raise VersionRefusal(INVALID_PARAMS, "WIR072", "`params._meta` is missing or no object")
-    for key in (META_PROTOCOL_VERSION, META_CLIENT_CAPABILITIES):
-        if key not in meta:
-            raise VersionRefusal(INVALID_PARAMS, "WIR072", f"`params._meta` has no `{key}`")
-    return meta[META_PROTOCOL_VERSION]
 
 
 def _check_routing(head: Head, frame: ClientFrame) -> None:

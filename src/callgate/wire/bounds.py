@@ -30,9 +30,9 @@ _MAX_CLEAR, _MAX_CLEAR_KEYS, _MAX_CLEAR_LENGTH = 1_024, 32, 1_024
 def check_bounds(message: Any, forward: bytes) -> None:
     """Raise DoubtError unless `message` is an object within all bounds; `forward` is its spelling.
 
-    The keys of `message` itself are left to the caller, who knows them all. The common frame (params, and
-    in it objects without containers inside) is checked without a walk: if the text has as many brackets
-    as the objects looked at, there are no others.
+    The keys of `message` itself are left to the caller, who knows them all. The common frame (params, in it objects
+    without containers inside, and the envelope of 2026-07-28) is checked without a walk: if the text has as many
+    brackets as the objects looked at, there are no others.
     """
     if type(message) is not dict:
         raise DoubtError("WIR003", "the frame is not one JSON object; batches are not accepted")
@@ -43,16 +43,34 @@ def check_bounds(message: Any, forward: bytes) -> None:
         seen = 2
         if (keys := tuple(params)) not in _clear:
             _check_keys(keys, folding)
-        for value in params.values():
+        for name, value in params.items():
             if type(value) is dict:
                 seen += 1
                 if (keys := tuple(value)) not in _clear:
                     _check_keys(keys, folding)
+                if name == "_meta":
+                    seen += _check_envelope(value, folding)
     if forward.count(b"{") + forward.count(b"[") != seen:
         _walk(message, folding)
     # 309 digits cover three places of every hundredth byte: a look at those tells whether to look at all.
     if len(forward) > 308 and _DIGITS.search(forward[::_STRIDE]):
         _check_integers([message])
+
+
+def _check_envelope(meta: dict[str, Any], folding: "_Folding") -> int:
+    """Check the objects that every request of 2026-07-28 has in its `_meta`; returns how many there are."""
+    seen = 0
+    for value in meta.values():
+        if type(value) is dict:
+            seen += 1
+            if (keys := tuple(value)) not in _clear:
+                _check_keys(keys, folding)
+            for inner in value.values():
+                if type(inner) is dict:
+                    seen += 1
+                    if (keys := tuple(inner)) not in _clear:
+                        _check_keys(keys, folding)
+    return seen
 
 
 class _Folding:
