@@ -1,6 +1,7 @@
 """The client against a server that does as the test says: reuse, ends, time-outs, bounds."""
 
 import asyncio
+from contextlib import suppress
 
 import pytest
 from tests.support.http_peers import OK, Client, RawServer, Taken, on_a_loop
@@ -281,6 +282,34 @@ def test_a_large_request_arrives_whole() -> None:
             await taken.ended()
             assert server.requests[0].endswith(body)
             client.close()
+
+    on_a_loop(test)
+
+
+def test_a_connection_whose_request_was_answered_before_it_was_read_is_not_used_again() -> None:
+    async def test() -> None:
+        connections = 0
+
+        async def hasty(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            nonlocal connections
+            connections += 1
+            with suppress(asyncio.IncompleteReadError, ConnectionError):
+                await reader.readuntil(b"\r\n\r\n")
+                writer.write(OK)
+                # What is left of the body would be read as the next request.
+                await reader.readuntil(b"never")
+            writer.close()
+
+        server = await asyncio.start_server(hasty, "127.0.0.1", 0, limit=1000)
+        client, taken = Client(server.sockets[0].getsockname()[1]), Taken()
+        client.send(b"POST", b"/", [], b"x" * 30_000_000, taken)
+        await taken.ended()
+        assert (taken.status, taken.body, client.connections) == (200, b"hi", 0)
+        assert (await client.get()).body == b"hi"
+        assert connections == 2
+        client.close()
+        server.close()
+        await server.wait_closed()
 
     on_a_loop(test)
 
