@@ -131,7 +131,7 @@ def rival_rows(
         home = cache / f"{rival.package}-{rival.version}"
         try:
             if not (home / "installed").exists():
-                _install(rival, home)
+                install(rival.package, rival.version, home)
             rows.append(rival.row(name, home / "bin", harness.dir, str(harness.program("echo_server"))))
         except subprocess.CalledProcessError as error:
             said = (error.stderr or b"").decode(errors="replace").strip().splitlines()
@@ -139,9 +139,10 @@ def rival_rows(
     return rows, failed
 
 
-def _install(rival: Rival, home: Path) -> None:
-    print(f"installing {rival.package} {rival.version}", file=sys.stderr)
+def install(package: str, version: str, home: Path) -> None:
+    """Install a package of PyPI in a virtual environment of its own. Raises CalledProcessError."""
+    print(f"installing {package} {version}", file=sys.stderr)
     subprocess.run([sys.executable, "-m", "venv", "--clear", str(home)], check=True, capture_output=True)
     pip = [str(home / "bin" / "pip"), "install", "-q", "--disable-pip-version-check"]
-    subprocess.run([*pip, f"{rival.package}=={rival.version}"], check=True, capture_output=True)
+    subprocess.run([*pip, f"{package}=={version}"], check=True, capture_output=True)
     (home / "installed").touch()
