@@ -9,7 +9,7 @@ import sys
 import threading
 import time
 import urllib.request
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Any, Self
@@ -29,6 +29,7 @@ class ServeProcess:
     servers: the `servers` of the file by name; one without `policy` gets the policy that allows everything.
     settings: the rest of the file. policies: further files to write beside it, by file name ("git.yaml").
     options: further arguments of the command line. `folder` is made if it is not there; two gates need two.
+    prefix: a command that starts the gate, given the gate's own behind it.
     """
 
     def __init__(
@@ -42,6 +43,7 @@ class ServeProcess:
         port: int = 0,
         log_format: str | None = "json",
         wait: bool = True,
+        prefix: Sequence[str] = (),
     ) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self.folder = folder
@@ -50,6 +52,7 @@ class ServeProcess:
         self.config = folder / "callgate.yaml"
         self.write_config(servers, settings)
         self.command = [
+            *prefix,
             sys.executable,
             "-m",
             "callgate",
