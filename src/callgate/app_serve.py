@@ -201,12 +201,12 @@ class _Worker:
         self._front.pages = self._pages(self._config, self._front.hosts)
         listener = self._loop.run_until_complete(self._listen())
         serving.begin(_Listening(listener, self._certificate))
-        if self._slot is None or self._slot.number == 0:
-            for number in (signal.SIGTERM, signal.SIGINT):
+        for number in (signal.SIGTERM, signal.SIGINT):
             self._loop.add_signal_handler(number, serving.drain, self._loop.stop)
         signal.signal(signal.SIGHUP, signal.SIG_IGN)
-        # Whoever reads that it listens may end it at once.
-        self._log("banner", self._banner(listener), event="listening")
+        if self._slot is None or self._slot.number == 0:
+            # Whoever reads that it listens may end it at once.
+            self._log("banner", self._banner(listener), event="listening")
         # What is alive now stays alive: the collector need not look at it again.
         gc.collect()
         gc.freeze()
