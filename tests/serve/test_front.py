@@ -59,6 +59,16 @@ def test_json_is_told_by_its_usual_spellings(content_type: str) -> None:
     assert len(desk.server.taken()) == 1
 
 
+@pytest.mark.parametrize("coding", ["gzip", "identity, gzip", "x", "deflate"])
+def test_a_compressed_body_is_not_read(coding: str) -> None:
+    desk = Desk()
+    desk.post(call("echo"), content_encoding="Identity")
+    assert len(desk.server.taken()) == 1
+    asked = desk.post(call("echo"), content_encoding=coding)
+    assert (asked.status, asked.code) == (415, "WIR079")
+    assert desk.server.taken() == []
+
+
 def test_two_content_types_are_none() -> None:
     desk = Desk()
     asked = desk.send_items("POST", [HOST, JSON, JSON], b"{}")

@@ -13,7 +13,11 @@ from typing import Any, NamedTuple, Self
 
 from tests.support.lenient_reader import called_tools
 
-SCHEMA: dict[str, Any] = {"type": "object", "properties": {"text": {"type": "string"}}, "required": ["text"]}
+SCHEMA: dict[str, Any] = {
+    "type": "object",
+    "properties": {"text": {"type": "string"}, "region": {"type": "string", "x-mcp-header": "Region"}},
+    "required": ["text"],
+}
 
 
 class Received(NamedTuple):

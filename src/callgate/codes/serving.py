@@ -61,8 +61,8 @@ CODES: dict[str, CodePage] = {
     "WIR079": CodePage(
         "The body is not declared as JSON",
         "The `Content-Type` of a POST must be `application/json`, in UTF-8. Pages in a browser can send other "
-        "types to any host without being asked first.",
-        "Let the client send `Content-Type: application/json`.",
+        "types to any host without being asked first. A body with a `Content-Encoding` is not taken either.",
+        "Let the client send `Content-Type: application/json`, and the body as it is.",
     ),
     "WIR080": CodePage(
         "The client does not accept the answer",

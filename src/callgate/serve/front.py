@@ -65,8 +65,8 @@ class Front:
         self.authenticator = authenticator
         self.hosts = hosts
         self._accepting = accepting
-        self._fine: set[tuple[bytes | None, bytes | None] | None] = set()
-        """Content-Type and Accept as they were found fine; clients repeat a few forms."""
+        self._fine: set[tuple[bytes | None, bytes | None, bytes | None] | None] = set()
+        """Content-Type, Accept and Content-Encoding as they were found fine; clients repeat a few forms."""
 
     def head(self, head: Head) -> int:
         """Let the request in or not; returns how many bytes its body may have. Raises HttpRefusal."""
@@ -108,7 +108,8 @@ class Front:
 
     def _check_post(self, head: Head) -> None:
         try:
-            said = head.headers.get(b"content-type"), head.headers.get(b"accept")
+            get = head.headers.get
+            said = get(b"content-type"), get(b"accept"), get(b"content-encoding")
         except ValueError:
             said = None
         if said in self._fine:
@@ -170,6 +171,8 @@ def _check_content_type(head: Head) -> None:
     charset = parameters.strip().lower().replace(b'"', b"")
     if kind.strip().lower() != _JSON or charset not in (b"", b"charset=utf-8"):
         raise refusal(415, INVALID_REQUEST, "Content-Type must be application/json", "WIR079")
+    if any(value.lower() != b"identity" for value in head.headers.all(b"content-encoding")):
+        raise refusal(415, INVALID_REQUEST, "the body must not be compressed", "WIR079")
 
 
 def _check_accept(head: Head, wanted: tuple[bytes, ...]) -> None:
