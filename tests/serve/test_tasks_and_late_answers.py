@@ -148,6 +148,17 @@ def test_calls_that_wait_for_late_answers_are_bounded() -> None:
     assert waiting.take(("srv", "lane", 3)) is not None
 
 
+def test_a_list_under_the_id_of_a_call_that_waits_is_filtered_too() -> None:
+    desk = Desk("default: allow\nhide: [secret]\n")
+    # A server without sessions: both clients are one to the gate.
+    desk.post(call("echo", id=7))
+    desk.server.one().streams().event(b"", "0").closed()
+    listening = desk.get()
+    listed = [{"name": name, "inputSchema": {"type": "object"}} for name in ("echo", "secret")]
+    desk.server.one().streams().event(result(7, {"tools": listed}), "1")
+    assert [tool["name"] for tool in listening.frame["result"]["tools"]] == ["echo"]
+
+
 def test_a_late_list_is_filtered() -> None:
     desk = Desk("default: allow\nhide: [secret]\n")
     token = desk.begin_session()

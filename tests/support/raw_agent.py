@@ -20,11 +20,12 @@ JSON: Headers = (("Content-Type", "application/json"), ("Accept", "application/j
 
 
 class Reply(NamedTuple):
-    """One answer. `headers` in order, without Date."""
+    """One answer. `headers` in order, without Date; `whole` unless the connection ended in the middle of it."""
 
     status: int
     headers: list[tuple[str, str]]
     body: bytes
+    whole: bool = True
 
     def header(self, name: str) -> str | None:
         return next((value for key, value in self.headers if key.lower() == name), None)
@@ -174,7 +175,10 @@ def reply(data: bytes, method: str = "POST") -> Reply:
     response = http.client.HTTPResponse(cast("socket.socket", _Source(data)), method=method)
     response.begin()
     headers = [header for header in response.getheaders() if header[0] != "Date"]
-    return Reply(response.status, headers, response.read())
+    try:
+        return Reply(response.status, headers, response.read())
+    except http.client.IncompleteRead as cut:
+        return Reply(response.status, headers, cut.partial, whole=False)
 
 
 def _data(block: bytes) -> bytes:

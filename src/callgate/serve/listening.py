@@ -95,7 +95,7 @@ class Listening(Reply):
                 status, task = call_status(frame, modern=False)
                 size = len(frame.forward)
                 self.shared.judging.settle(Settlement(admission, status, True, frame.error_code, size, task))
-                return frame.forward
+            # Where a server keeps no sessions, somebody else may have asked for a list under the same id.
             forward = unasked_answer(frame, self.guarded.policy)
             if forward is None:
                 self.drop(UNASKED_LIST, "WIR054")
