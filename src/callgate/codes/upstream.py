@@ -196,4 +196,11 @@ CODES: dict[str, CodePage] = {
         "Set the server's `headers` in callgate.yaml (or `--header`), for example `Authorization: {env: TOKEN, "
         'prefix: "Bearer "}`.',
     ),
+    "UPS036": CodePage(
+        "A tool that cannot be called over HTTP",
+        "The tool's input schema marks properties with `x-mcp-header` in a way that MCP 2026-07-28 does not allow (on "
+        "an object, twice under one name, out of reach). A client must not call such a tool, as nobody could say which "
+        "headers belong to it. Nothing was sent, and nothing is charged.",
+        "Report it to whoever maintains the server.",
+    ),
 }

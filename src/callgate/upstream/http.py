@@ -19,7 +19,7 @@ from callgate.http1.origin import read_url
 from callgate.text import quote
 from callgate.upstream.contract import Handle, Route, Sink, UpstreamFailure
 from callgate.upstream.http_answer import Answer, Expected
-from callgate.upstream.http_headers import frame_headers
+from callgate.upstream.http_headers import InvalidAnnotationError, frame_headers
 from callgate.upstream.secrets import SecretHeaders
 from callgate.wire.strict import ClientFrame
 
@@ -89,8 +89,13 @@ class HttpUpstream:
                 # Sent under another name than it was judged: headers say what the body says.
                 sent: Any = _decode(forward)
                 params = sent.get("params")
-            headers = [*_POST, *self._credentials.current(), *frame_headers(frame, params, route)]
-            self._ask(answer, b"POST", headers, forward)
+            try:
+                headers = [*_POST, *self._credentials.current(), *frame_headers(frame, params, route)]
+            except InvalidAnnotationError:
+                text = "the tool declares headers in a way that MCP does not allow, so it cannot be called over HTTP"
+                self._refuse(answer, UpstreamFailure("malformed", "UPS036", text, ran=False))
+            else:
+                self._ask(answer, b"POST", headers, forward)
         return answer
 
     def listen(self, route: Route, last_event_id: str | None, sink: Sink) -> Handle:

@@ -56,8 +56,15 @@ Annotations = tuple[tuple[_Path, bytes], ...]
 """Path of properties → name of the header."""
 
 
+class InvalidAnnotationError(ValueError):
+    """A tool declares headers in a way that MCP does not allow: a client must not call it."""
+
+
 def frame_headers(frame: ClientFrame, params: dict[str, Any] | None, route: Route) -> list[Header]:
-    """The headers of one POST. `params` are those that are sent, perhaps under another tool name than the frame's."""
+    """The headers of one POST. `params` are those that are sent, perhaps under another tool name than the frame's.
+
+    Raises InvalidAnnotationError.
+    """
     headers = list(route.trace)
     if route.version is not None:
         headers.append((b"mcp-protocol-version", route.version.encode()))
@@ -92,7 +99,10 @@ def header_value(text: str) -> bytes:
 
 
 def param_headers(schema: object, arguments: object) -> list[Header]:
-    """The `Mcp-Param-*` headers for `arguments` of a tool with this inputSchema. Absent values and null have none."""
+    """The `Mcp-Param-*` headers for `arguments` of a tool with this inputSchema. Absent values and null have none.
+
+    Raises InvalidAnnotationError.
+    """
     found = []
     for path, name in annotations(schema):
         value: Any = arguments
@@ -105,10 +115,10 @@ def param_headers(schema: object, arguments: object) -> list[Header]:
 
 
 def annotations(schema: object) -> Annotations:
-    """The properties of `schema` that are to stand in headers; none at all if one annotation is invalid.
+    """The properties of `schema` that are to stand in headers. Raises InvalidAnnotationError.
 
     An annotation is valid on a property of a primitive type that is reached through `properties` alone, with a
-    token of its own. A client has to reject tools whose schema breaks that; the gate shows them and sends no header.
+    token of its own. A client has to reject tools whose schema breaks that.
     """
     found: dict[bytes, _Path] = {}
     stack: list[tuple[_Path | None, object]] = [((), schema)]
@@ -119,10 +129,10 @@ def annotations(schema: object) -> Annotations:
         if ANNOTATION in node:
             token = node[ANNOTATION]
             if not path or type(token) is not str or not _TOKEN.fullmatch(token):
-                return ()
+                raise InvalidAnnotationError
             name = b"mcp-param-" + token.lower().encode()
             if name in found or node.get("type") not in _TYPES or len(found) >= _MAX_HEADERS:
-                return ()
+                raise InvalidAnnotationError
             found[name] = path
         for keyword, value in node.items():
             if keyword == "properties" and type(value) is dict:
