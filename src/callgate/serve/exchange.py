@@ -229,7 +229,9 @@ class Exchange(Reply):
         text = failure.text
         if failure.retry_after is not None:
             self.headers = (*self.headers, (b"retry-after", b"%d" % failure.retry_after))
-        if self.streaming and self.resumable and not self.modern and not self.answered:
+        # With a child its session has ended, and nothing is left to be asked for.
+        over = failure.kind == "closed" and self.guarded.config.url is None
+        if self.streaming and self.resumable and not self.modern and not self.answered and not over:
             # As if the agent were connected directly: it may ask for the rest with Last-Event-ID.
             self.leave()
             self.abort()
