@@ -212,14 +212,27 @@ def test_only_the_servers_can_be_seen_and_only_with_a_key(running: SimpleNamespa
 
 
 def test_calls_go_on_while_one_gate_is_stopped(running: SimpleNamespace) -> None:
-    async def converse() -> None:
-        async with http_client(running.nginx.url("everything"), running.bearer) as client:
-            assert not (await client.call_tool("get-sum", {"a": 1, "b": 2})).is_error
-            assert await anyio.to_thread.run_sync(running.gates[0].stop) == 0
-            for n in range(6):
-                assert not (await client.call_tool("get-sum", {"a": n, "b": 2})).is_error
+    # A third one, so that the others are there for the other tests.
+    folder = running.folder / "gate-c"
+    shutil.copytree(FOLDER / "policies", folder / "policies")
+    config = (running.folder / "gate-a/callgate.yaml").read_text()
+    (folder / "callgate.yaml").write_text(config.replace("gate-a", "gate-c"))
 
-    anyio.run(converse)
+    with ExitStack() as stack:
+        gate = stack.enter_context(ExampleGate(folder))
+        bases = [gate.base, running.gates[1].base]
+        nginx = stack.enter_context(_Nginx(running.folder / "nginx-c", bases, free_port()))
+
+        async def converse() -> None:
+            async with http_client(nginx.url("everything"), running.bearer) as client:
+                for n in range(4):
+                    assert not (await client.call_tool("get-sum", {"a": n, "b": 2})).is_error
+                assert await anyio.to_thread.run_sync(gate.stop) == 0
+                for n in range(6):
+                    assert not (await client.call_tool("get-sum", {"a": n, "b": 2})).is_error
+
+        anyio.run(converse)
+    assert decisions(folder, "get-sum")
 
 
 def test_the_store_lets_others_ask_whether_it_lives_and_nothing_else(running: SimpleNamespace) -> None:
