@@ -22,7 +22,8 @@ class Row(Struct, frozen=True):
     In `command`, `files` (name → text), `headers` and `path`, `{dir}` is a fresh directory of each run, `{port}` where
     the row must listen, `{upstream}` the echo server's port, `{redis}` a Redis server's, if `redis`. An empty command
     is no process at all. `on` says what is switched on. `records`: a file in the directory with a line or more for each
-    call. `workers`: how many processes serve. `rival`: slower by orders of magnitude, see `placements`.
+    call. `workers`: how many processes serve. `light`: not for large frames in
+    flight. `rival`: slower by orders of magnitude, in few rounds.
     """
 
     name: str
@@ -35,6 +36,7 @@ class Row(Struct, frozen=True):
     redis: bool = False
     records: str | None = None
     workers: int = 1
+    light: bool = False
     rival: bool = False
 
 

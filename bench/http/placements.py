@@ -2,7 +2,7 @@
 does falls on all of them, and then summed up.
 
 Ratios are made within a round and only then reduced to their median: two rows are compared only with what ran
-beside them. Whatever is slower by orders of magnitude runs shorter, and in the first rounds only.
+beside them. What is slower by orders of magnitude runs in the first rounds only.
 """
 
 import sys
@@ -32,7 +32,6 @@ class Figures(Struct, frozen=True):
     beside: float
     pss_kb: float
     cpu_to_floor: float | None
-    throughput_to_floor: float | None
 
 
 class Placement(Struct):
@@ -62,7 +61,6 @@ class Placement(Struct):
             beside=median(one.beside_cpu_us for one in results),
             pss_kb=median(one.pss_kb for one in results),
             cpu_to_floor=_ratio(pairs, lambda one: one.cpu_us),
-            throughput_to_floor=_ratio(pairs, lambda one: one.calls_per_s),
         )
 
     def ready_ms(self, name: str) -> float:
@@ -124,7 +122,7 @@ def measure(
             if row.name in placement.failed or (row.rival and number >= RIVAL_ROUNDS):
                 continue
             own = [
-                phase for phase in phases if not row.rival or phase.flight == 1 or phase.frame_bytes == 200
+                phase for phase in phases if not row.light or phase.flight == 1 or phase.frame_bytes == 200
             ]
             try:
                 placement.runs[row.name].append(harness.run(row, cores, own))

@@ -37,7 +37,7 @@ create_proxy(sys.argv[1]).run(
 def _fastmcp(name: str, home: Path, server: str) -> Row:  # noqa: ARG001
     words = (str(home / "bin" / "python"), "{dir}/proxy.py", "http://127.0.0.1:{upstream}/mcp", "{port}")
     on = "relays; no policy, no limit, no audit"
-    return Row(name, words, on, files=(("proxy.py", FASTMCP_PROXY),), rival=True)
+    return Row(name, words, on, files=(("proxy.py", FASTMCP_PROXY),), light=True, rival=True)
 
 
 def _mcp_proxy(name: str, home: Path, server: str) -> Row:
@@ -45,7 +45,7 @@ def _mcp_proxy(name: str, home: Path, server: str) -> Row:
     words = ("node", str(program), "--host", "127.0.0.1", "--port", "{port}", "--server", "stream")
     more = ("--upstreamProtocol", "modern", "--no-eventStore", "--", server)
     on = "relays to a server on stdio; no policy, no limit, no audit"
-    return Row(name, (*words, *more), on, rival=True)
+    return Row(name, (*words, *more), on, light=True, rival=True)
 
 
 RIVALS = (

@@ -108,6 +108,7 @@ def gate_rows(harness: Harness, command: tuple[str, ...]) -> list[Row]:
         state: str = "memory://",
         server: str = http,
         workers: int = 1,
+        light: bool = False,
     ) -> Row:
         config = CONFIG.replace("SERVER", server).replace("STATE", state).replace("WORKERS", str(workers))
         if audit is not None:
@@ -123,6 +124,7 @@ def gate_rows(harness: Harness, command: tuple[str, ...]) -> list[Row]:
             redis="{redis}" in state,
             records=None if audit is None else "audit.jsonl",
             workers=workers,
+            light=light,
         )
 
     child = f"command: [{harness.program('echo_server')}]"
@@ -141,7 +143,12 @@ def gate_rows(harness: Harness, command: tuple[str, ...]) -> list[Row]:
             state=sqlite,
         ),
         row(f"{GATE}, answers as events", f"as {GATE}; the server answers with a stream", server=events),
-        row(f"{GATE}, server on stdio", f"as {GATE}; the server is a child of the gate", server=child),
+        row(
+            f"{GATE}, server on stdio",
+            f"as {GATE}; the server is a child of the gate",
+            server=child,
+            light=True,
+        ),
         row(f"{GATE}, sqlite, 2 workers", "two processes with one SQLite file", state=sqlite, workers=2),
     ]
     if shutil.which("redis-server"):

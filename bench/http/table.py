@@ -7,7 +7,7 @@ from bench.http.placements import Figures, Placement, Sessions
 from bench.stdio.table import markdown
 
 HEAD = (
-    "row", "p50 µs", "p99 µs", "CPU µs/request", "CPU / nginx", "requests/s", "of nginx", "per core", "PSS MB",
+    "row", "p50 µs", "p99 µs", "CPU µs/request", "CPU / nginx", "requests/s", "per core", "PSS MB",
     "ready ms",
 )  # fmt: skip
 Lines = Sequence[Sequence[str]]
@@ -38,9 +38,6 @@ def _cells(found: Sequence[Figures | None]) -> Iterator[str]:
         found, lambda one: _number(one.cpu_to_floor or None, 2 if (one.cpu_to_floor or 0) < 100 else 0)
     )
     yield _each(found, lambda one: _number(one.calls_per_s, 0))
-    yield _each(
-        found, lambda one: "-" if one.throughput_to_floor is None else f"{one.throughput_to_floor:.0%}"
-    )
     yield "-" if last is None or not last.cpu else _number(1e6 / last.cpu, 0)
     yield "-" if last is None else _number(last.pss_kb / 1024, 1)
 
