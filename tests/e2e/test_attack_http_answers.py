@@ -31,6 +31,7 @@ class Guarded:
 
     def __init__(self, folder: Path, recording: RecordingHttpServer) -> None:
         self.recording = recording
+        recording.closes = True
         self.gate = ServeProcess(
             folder,
             {"srv": {"url": recording.url, "policy": "p.yaml", "max_response": "2 MiB", "timeout": "5s"}},

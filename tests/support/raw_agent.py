@@ -135,7 +135,8 @@ class RawAgent:
     ) -> Reply:
         """A request that describes itself, with the headers that go with it."""
         given: dict[str, Any] = {**(params or {}), "_meta": META}
-        named = given.get({"resources/read": "uri", "tasks/get": "taskId"}.get(method, "name"))
+        key = "taskId" if method.startswith("tasks/") else "uri" if method == "resources/read" else "name"
+        named = given.get(key)
         routing = [("Mcp-Method", method), *([("Mcp-Name", named)] if named else [])]
         frame = {"jsonrpc": "2.0", "id": id, "method": method, "params": given}
         headers = [*JSON, *self.key, ("MCP-Protocol-Version", MODERN), *routing, *more]

@@ -1,7 +1,7 @@
 """A server over HTTP that writes down every byte that reaches it, in a thread of the test.
 
 It answers both eras as careless servers do: no look at ids, versions, headers or sessions. `replies` may give another
-answer to a request: bytes that are written as they are, before the connection is closed.
+answer to a request: bytes that are written as they are.
 """
 
 import asyncio
@@ -63,6 +63,8 @@ class RecordingHttpServer:
     def __init__(self, *tools: str, replies: Replies = lambda _: None) -> None:
         self.tools = tools or ("echo", "rm")
         self.replies = replies
+        self.closes = False
+        """Whether the connection ends behind what `replies` gave."""
         self.received: list[Received] = []
         self.stray = b""
         """Bytes that were no request."""
@@ -143,7 +145,7 @@ class RecordingHttpServer:
         given = self.replies(request)
         writer.write(self.ordinary(request) if given is None else given)
         await writer.drain()
-        return given is None
+        return given is None or not self.closes
 
     def ordinary(self, request: Received) -> bytes:
         """What a server in order answers."""
