@@ -202,6 +202,8 @@ def test_a_mistake_is_told_at_its_place(tmp_path: Path, marked: str, wanted: str
             "CFG102 `x.example.com` travel in plain http",
         ),
         (SERVER + "auth: {keys: «none.txt»}", "CFG105 there is no file"),
+        (CHILD + "cwd: «/none»}}", "CFG105 there is no folder `/none`"),
+        (HTTP_SERVER + "state: «redis://gate@a?password_file=/none»", "CFG105 there is no file `/none`"),
         (CHILD + "env: {«TOKEN»: x, A: {file: «none»}}}}", "CFG101 && CFG105"),
     ],
 )
@@ -221,6 +223,8 @@ def test_what_must_hold_between_keys_is_told(tmp_path: Path, marked: str, wanted
         HTTP_SERVER + "workers: 4",
         HTTP_SERVER + "workers: 4\nstate: sqlite:state.db",
         HTTP_SERVER + "workers: 4\nstate: redis://localhost",
+        HTTP_SERVER + "state: redis+sentinel://a,b:26380/main/0",
+        HTTP_SERVER + "state: unix:///run/redis.sock",
         SERVER + "state: memory://",
         URL + "headers: {Authorization: {env: X}}}}",
         CHILD + "env: {PATH: /bin, TOKENIZER: fast, KEYBOARD: us, GITHUB_TOKEN: {env: X}}}}",

@@ -166,7 +166,7 @@ CODES: dict[str, CodePage] = {
     ),
     "STA031": CodePage(
         "calls let through uncounted",
-        "The gate is configured to let calls through while its state store fails (`state_failure: allow`), and the "
+        "The gate is configured to let calls through while its state store fails (`on_state_failure: allow`), and the "
         "store fails. Limits do not hold meanwhile. It is said when it begins, every minute, and when it ends.",
         "Repair the store; the message says what is wrong with it. To deny instead, remove the setting.",
     ),

@@ -41,13 +41,18 @@ class Folder:
             return None
         return self.absolute(text)
 
-    def present(self, node: Node, what: str, findings: ConfigFindings) -> str | None:
-        """Read the path of a file, and warn if there is none now."""
+    def present(self, node: Node, what: str, findings: ConfigFindings, kind: str = "file") -> str | None:
+        """Read the path of a file, or of what else `kind` says, and warn if there is none now."""
         found = self.file(node, what, findings)
         if found is not None and not os.path.exists(found):
-            message = f"there is no file {quote(self.display(string(node, what, findings) or ''), 200)} here"
+            shown = quote(self.display(string(node, what, findings) or ""), 200)
+            message = f"there is no {kind} {shown} here"
             findings.warning("CFG105", message, node.source, "the gate does not start without it")
         return found
+
+    def folder(self, node: Node, what: str, findings: ConfigFindings) -> str | None:
+        """Read the path of a folder, and warn if there is none now."""
+        return self.present(node, what, findings, "folder")
 
 
 def path_is_usable(text: str, what: str, node: Node, findings: ConfigFindings) -> bool:

@@ -70,7 +70,7 @@ def _read_server(
     section.take("command", lambda node, what, findings: _command(node, what, folder, findings))
     section.take("url", url(secure=False))
     section.take("env", environment(folder))
-    section.take("cwd", folder.present)
+    section.take("cwd", folder.folder)
     section.take("headers", headers(folder))
     section.take("ca", folder.present, "ca_file")
     for key, low, high in (

@@ -2,6 +2,7 @@
 
 import os
 import re
+from urllib.parse import parse_qsl
 
 from callgate.config.findings import ConfigFindings
 from callgate.config.model import Secret
@@ -11,8 +12,12 @@ from callgate.config.section import Reader
 from callgate.policy.findings import did_you_mean
 from callgate.policy.values import string
 from callgate.policy.yaml_tree import MapNode, Node
+from callgate.text import quote
 
-SCHEMES = ("memory", "sqlite", "redis", "rediss", "valkey", "valkeys")
+SCHEMES = (
+    *("memory", "sqlite", "redis", "rediss", "valkey", "valkeys"),
+    *("unix", "redis+unix", "redis+sentinel", "rediss+sentinel"),
+)
 
 _FORMS = "write `memory://`, `sqlite:PATH` or `redis://HOST:PORT/DB`"
 _PASSWORD = re.compile(r"[a-z]+://[^/?#]*:[^/?#]+@|[?&]password=", re.I)
@@ -41,7 +46,10 @@ def state(folder: Folder) -> Reader:
             message = f"{what} is not the URL of a limit store"
             findings.error("CFG048", message, node.source, did_you_mean(scheme, SCHEMES) if colon else _FORMS)
             return None
-        if scheme != "sqlite" or rest.startswith("//"):
+        if scheme != "sqlite":
+            _look_for_password(rest, node, findings)
+            return text
+        if rest.startswith("//"):
             return text
         path, mark, query = rest.partition("?")
         if not path or path.startswith("/"):
@@ -50,6 +58,14 @@ def state(folder: Folder) -> Reader:
         return f"sqlite:{os.path.join(base, path.removeprefix('./'))}{mark}{query}"
 
     return read
+
+
+def _look_for_password(rest: str, node: Node, findings: ConfigFindings) -> None:
+    """Warn if the file that is to hold the store's password is not there now."""
+    path = dict(parse_qsl(rest.partition("?")[2])).get("password_file")
+    if path and not os.path.exists(path):
+        message = f"there is no file {quote(path, 200)} here"
+        findings.warning("CFG105", message, node.source, "the gate does not start without it")
 
 
 def is_memory(state: str | Secret | None) -> bool:
