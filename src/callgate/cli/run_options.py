@@ -38,7 +38,11 @@ class Option:
 
 OPTIONS = (
     Option(("-c", "--config"), "POLICY", "the policy file", required=True),
-    Option(("--state",), "URL", "limit store: memory:// or sqlite:///PATH[?sync=normal]"),
+    Option(
+        ("--state",),
+        "URL",
+        "limit store: memory://, sqlite:///PATH[?sync=normal] or redis://HOST[:PORT][/DB]",
+    ),
     Option(("--audit",), "FILE", "append a record of every call to FILE (JSON lines)"),
     Option(
         ("--audit-sync",),
