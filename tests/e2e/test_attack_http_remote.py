@@ -12,9 +12,10 @@ from typing import Any
 
 import pytest
 from tests.attacks import CORPUS, Attack, Target
+from tests.attacks.http_answers import ANSWERS, HostileAnswer
 from tests.support.gate_process import GateProcess
 from tests.support.raw_agent import META, code_of
-from tests.support.recording_http_server import RecordingHttpServer
+from tests.support.recording_http_server import Received, RecordingHttpServer
 
 TARGET = Target("rm", {"text": "forbidden"}, "echo", {"text": "hello"})
 POLICY = "default: deny\ntools:\n  echo: {rules: []}\n"
@@ -25,11 +26,13 @@ pytestmark = pytest.mark.xdist_group("attacks-remote")
 class Guarded:
     """A gate for one agent in front of a recording server."""
 
-    def __init__(self, era: str, folder: Path, recording: RecordingHttpServer) -> None:
+    def __init__(
+        self, era: str, folder: Path, recording: RecordingHttpServer, policy_text: str = POLICY
+    ) -> None:
         self.recording = recording
         self.audit = folder / "audit.jsonl"
         policy = folder / "policy.yaml"
-        policy.write_text(POLICY)
+        policy.write_text(policy_text)
         options = ["--audit", str(self.audit), "--audit-sync", "none", "--log-level", "error"]
         self.gate = GateProcess(policy, [], *options, "--state", "memory://", "--upstream", recording.url)
         # What the agent says first is what the era is of.
@@ -83,3 +86,55 @@ def test_nothing_forbidden_reaches_a_server_behind_an_upstream_url(guarded: Guar
         # Methods that the other era has may be unknown to this one.
         found = [(id, code if code.startswith(("WIR", "DEN")) else "result") for id, code in found]
     assert sorted(map(repr, found)) == sorted(map(repr, wanted))
+
+
+HIDING = "default: allow\nhide: [rm]\n"
+
+
+@pytest.fixture(scope="module", params=["legacy", "modern"])
+def hostile(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Guarded]:
+    """A gate in front of a server that can turn hostile."""
+    with RecordingHttpServer() as recording:
+        recording.closes = True
+        gated = Guarded(request.param, tmp_path_factory.mktemp("hostile"), recording, HIDING)
+        with gated.gate:
+            yield gated
+
+
+@pytest.mark.parametrize("attack", ANSWERS, ids=lambda attack: attack.name)
+def test_a_hostile_answer_shows_the_agent_one_message_a_line_and_no_hidden_tool(
+    hostile: Guarded, attack: HostileAnswer
+) -> None:
+    hostile.count += 1
+    id = f"attack {hostile.count}"
+
+    def replies(request: Received) -> bytes | None:
+        wanted = request.method == "POST" and request.frame.get("id") == id
+        return attack.build(json.dumps(id).encode()) if wanted else None
+
+    hostile.recording.replies = replies
+    params = {"name": "echo", "arguments": {}} if attack.to == "tools/call" else {}
+    hostile.gate.send({"jsonrpc": "2.0", "id": id, "method": attack.to, "params": {**params, **hostile.meta}})
+    # Every request is answered, whatever the server does; what else comes is looked at too.
+    told: list[dict[str, Any]] = []
+    while not any("method" not in frame and frame.get("id") == id for frame in told):
+        line = hostile.gate.receive_line()
+        assert line
+        assert not {b"\r", b"\n"} & {line[at : at + 1] for at in range(len(line))}
+        told.append(json.loads(line))
+    for frame in told:
+        assert isinstance(frame, dict)
+        if not (attack.to == "tools/call" and frame.get("id") == id):
+            assert b'"rm"' not in json.dumps(frame).encode(), frame
+        assert "evil.example" not in json.dumps(frame)
+    hostile.recording.replies = lambda _: None
+    codes = []
+    for attempt in range(2):
+        # A connection that the server ended without a word may be met once.
+        call = {"name": "echo", "arguments": {"text": "after"}, **hostile.meta}
+        answer = hostile.gate.ask("tools/call", call, f"after {hostile.count} {attempt}")
+        codes.append(code_of(answer))
+        if codes[-1] == "UPS029":
+            # A 404 ends a session: the agent has to begin another.
+            hostile.gate.initialize()
+    assert codes[-1] == "result", codes

@@ -43,6 +43,9 @@ def test_an_ordinary_frame_passes_byte_for_byte(line: bytes, kind: str, known: d
     [
         (b"listening on port 80", True, None),
         (b"listening\r{}", False, None),
+        ('{"id":1,"result":{"tools":[]}}'.encode("utf-16"), False, None),
+        ('{"id":1,"result":{"tools":[]}}'.encode("utf-16-be"), False, None),
+        (b"listening\0", False, None),
         (b'{"id":1.0,"result":{"tools":[]}}', False, None),
         (b'{"id":1,"method":"x","result":{}}', False, None),
         (b'{"id":1,"result":{},"error":{}}', True, 1),

@@ -94,6 +94,13 @@ class Conversation:
         if posting.frame.method == "initialize" and session_id is not None:
             self.session_id = session_id
 
+    def heard(self, data: bytes) -> None:
+        """The server has sent one frame. What begins as none is no line for an agent, which over a pipe it could be."""
+        if data.lstrip(b" \t").startswith((b"{", b"[")):
+            self.session.server_line(data)
+        else:
+            self.log("warning", "the server sent something that is no message; it is not passed on")
+
     def agreed(self, version: str) -> None:
         """The server has answered `initialize`."""
         self.version = version

@@ -56,7 +56,7 @@ class Listening:
         self._resuming.saw(id, retry)
         if data:
             self._conversation.stir()
-            self._conversation.session.server_line(data)
+            self._conversation.heard(data)
 
     def closed(self) -> None:
         self._again()

@@ -114,7 +114,7 @@ class Posting:
         conversation.stir()
         if self.frame.kind != "request":
             if self.taken:
-                conversation.session.server_line(data)
+                conversation.heard(data)
             return
         if not self._stream:
             line = self._addressed(data)
@@ -123,7 +123,7 @@ class Posting:
             data = line
         if self.frame.method == "initialize":
             self._note_version(data)
-        conversation.session.server_line(data)
+        conversation.heard(data)
         if self._stream and not conversation.session.is_open(self.frame.id):
             # The server ends the stream now. If it does not, there is still nothing to wait for.
             conversation.later(_LINGER_SECONDS, self._close)

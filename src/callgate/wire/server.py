@@ -121,7 +121,8 @@ def _code(error: Raw) -> int | None:
 
 def _garbage(line: bytes) -> ServerFrame:
     envelope = scan(line)
-    if b"\r" in line:
+    if b"\r" in line or b"\0" in line:
+        # More lines than one, or UTF-16, for readers that guess.
         passable = False
     elif line.lstrip(b" \t\xef\xbb\xbf").startswith((b"{", b"[")):
         # `"id": 1.0`, two ids, a batch: some client takes it for an answer that the gate cannot match.
