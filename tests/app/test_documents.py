@@ -9,7 +9,7 @@ from callgate.config.load import load_config
 from callgate.policy.load import load_policy
 
 ROOT = Path(__file__).resolve().parents[2]
-PAGES = sorted({*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("docs/errors/*.md")})
+PAGES = sorted({*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("examples/**/*.md")})
 BLOCK = re.compile(r"^```yaml\n(.*?)^```", re.M | re.S)
 LINK = re.compile(r"\]\((?!https?://|#|mailto:)([^)#\s]+)")
 

@@ -168,10 +168,16 @@ def decisions(folder: Path, tool: str) -> list[str]:
     return [line["effect"] for line in lines if line["kind"] == "decision" and line["tool"] == tool]
 
 
-def test_a_limit_holds_over_both_gates_and_sessions_go_on_at_either(running: SimpleNamespace) -> None:
+def test_a_limit_holds_over_both_gates_and_all_sessions_which_go_on_at_either(
+    running: SimpleNamespace,
+) -> None:
     async def converse() -> list[bool]:
-        async with http_client(running.nginx.url("everything"), running.bearer) as client:
-            return [(await client.call_tool("echo", {"message": str(n)})).is_error for n in range(14)]
+        refused = []
+        for _session in range(2):
+            async with http_client(running.nginx.url("everything"), running.bearer) as client:
+                for n in range(7):
+                    refused.append((await client.call_tool("echo", {"message": str(n)})).is_error)
+        return refused
 
     assert anyio.run(converse) == [False] * 10 + [True] * 4
     by_gate = [decisions(running.folder / name, "echo") for name in GATES]
