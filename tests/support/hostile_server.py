@@ -101,6 +101,16 @@ def carriage_returns(message: Message) -> bytes | None:
     )
 
 
+def smuggles_events(message: Message) -> bytes | None:
+    """Text and white space that spell server-sent events."""
+    if not called(message):
+        return None
+    note = {"jsonrpc": "2.0", "method": "notifications/smuggled"}
+    words = f"x\n\ndata: {json.dumps(note)}\n\nevent: smuggled\r\rdata: {json.dumps(note)}\r\r"
+    answer = json.dumps({"jsonrpc": "2.0", "id": message["id"], "result": text(words)}, ensure_ascii=False)
+    return answer.replace('"result":', '"result":\r\r').encode() + b"\n"
+
+
 def garbage(message: Message) -> bytes | None:
     noise = [b"Starting server...", b"\xff\xfe\x00", b"{", b"[]", b"null", b'"', b'{"jsonrpc":"2.0"}']
     noise += [b'{"id":1,"id":2,"result":{}}', b"[" * 5000, b'{"id":5,"method":5}']
@@ -201,6 +211,7 @@ BEHAVIOURS: dict[str, Behaviour] = {
     "schema_is_a_list": schema([1]),
     "carriage_returns": carriage_returns,
     "garbage": garbage,
+    "smuggles_events": smuggles_events,
     "endless_list": endless_list,
     "never_lists": never_lists,
     "storm": storm,
