@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shlex
 import shutil
 import socket
 import subprocess
@@ -136,7 +137,7 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SimpleNamespac
     )
     key = made.stdout.split()[-1]
     secrets = folder / "secrets"
-    command = " ".join(SERVICES["valkey"]["command"]).replace("/run/secrets", str(secrets)).split()
+    command = shlex.split(SERVICES["valkey"]["command"].replace("/run/secrets", str(secrets)))
     with ExitStack() as stack:
         port = free_port()
         stack.enter_context(store(command, folder / "store", port))

@@ -73,6 +73,10 @@ def test_every_credential_that_the_configuration_names_is_given_to_the_service()
     assert all(name in (FOLDER / "README.md").read_text() for name in ("keys.yaml", "session-secret"))
 
 
+def test_the_limit_store_can_tell_one_boot_from_the_next() -> None:
+    assert values("ProcSubset") in ([], ["all"]), "the boot id is in /proc/sys"
+
+
 @pytest.mark.skipif(ctypes.util.find_library("seccomp") is None, reason="there is no libseccomp here")
 def test_the_gate_and_a_server_on_node_live_with_what_the_unit_leaves_them(tmp_path: Path) -> None:
     # As with DynamicUser: the state directory is a symbolic link, the credentials can only be read.
