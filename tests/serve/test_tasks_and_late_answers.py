@@ -4,7 +4,7 @@ import json
 from typing import Any
 
 import pytest
-from serve_play import Desk, Frame, call, failure, modern, modern_call, plain, result
+from serve_play import Desk, Frame, call, failure, modern, modern_call, note, plain, result
 
 from callgate.clock import ManualClock
 from callgate.gate.call import Admission
@@ -101,6 +101,71 @@ def test_an_error_about_a_task_passes() -> None:
     asked = desk.post(frame, "ann", **headers)
     desk.server.one().answers(failure(2, -32602))
     assert asked.frame == failure(2, -32602)
+
+
+def subscribed(*tasks: object) -> Frame:
+    return modern(
+        "subscriptions/listen", {"notifications": {"toolsListChanged": True, "taskIds": list(tasks)}}, 3
+    )
+
+
+def told_of(task: str, **more: Any) -> Frame:
+    return note("notifications/tasks", {"taskId": task, "status": "completed", **more})
+
+
+def acknowledged(*tasks: str) -> Frame:
+    return note("notifications/subscriptions/acknowledged", {"notifications": {"taskIds": list(tasks)}})
+
+
+def test_a_caller_follows_its_own_tasks_under_the_ids_that_it_was_given() -> None:
+    desk = Desk()
+    task = begun(desk)
+    listening = desk.post(subscribed(task), "ann")
+    sent = desk.server.one()
+    assert sent.frame["params"]["notifications"] == {"toolsListChanged": True, "taskIds": ["t-1"]}
+    changed = note("notifications/tools/list_changed")
+    sent.streams().event(acknowledged("t-1")).event(told_of("t-1", result={"x": 1.0})).event(changed)
+    assert listening.frames == [acknowledged(task), told_of(task, result={"x": 1.0}), changed]
+
+
+def test_what_a_server_tells_of_other_tasks_is_dropped() -> None:
+    desk = Desk()
+    task = begun(desk)
+    listening = desk.post(subscribed(task), "ann")
+    sent = desk.server.one().streams()
+    sent.event(told_of("t-2")).event(acknowledged("t-1", "t-2")).event(note("notifications/tasks"))
+    sent.event(note("notifications/tasks", {"taskId": ["t-1"]}))
+    assert listening.frames == []
+    assert not listening.ended
+    sent.event(told_of("t-1"))
+    assert listening.frames == [told_of(task)]
+
+
+@pytest.mark.parametrize("whose", ["another caller's", "the server's own id", "no text", "one of two"])
+def test_nobody_follows_the_task_of_another(whose: str) -> None:
+    desk = Desk()
+    task = begun(desk)
+    own = begun(desk, "bob")
+    wanted: dict[str, list[object]] = {
+        "another caller's": [task],
+        "the server's own id": ["t-1"],
+        "no text": [1],
+        "one of two": [own, task],
+    }
+    asked = desk.post(subscribed(*wanted[whose]), "bob")
+    assert desk.server.taken() == []
+    assert (asked.status, asked.code) == (400, "WIR074")
+
+
+def test_a_subscription_to_no_task_passes_as_it_is() -> None:
+    desk = Desk()
+    frame = modern("subscriptions/listen", {"notifications": {"toolsListChanged": True}}, 3)
+    listening = desk.post(frame, "ann")
+    sent = desk.server.one()
+    assert sent.frame == frame
+    ready = note("notifications/subscriptions/acknowledged", {"notifications": {"toolsListChanged": True}})
+    sent.streams().event(ready)
+    assert listening.frames == [ready]
 
 
 # Late answers.

@@ -134,6 +134,10 @@ class Exchange(Reply):
             return self._listed(frame)
         return frame.forward
 
+    def told(self, frame: ServerFrame) -> bytes | None:
+        """What the agent gets of what the server says besides its answer; None: nothing."""
+        return frame.forward
+
     # What comes back.
 
     def opened(self, status: int, *, stream: bool, session: str | None) -> None:
@@ -169,7 +173,7 @@ class Exchange(Reply):
         else:
             if frame.method == "notifications/tools/list_changed":
                 self.guarded.tools[self.route.era].outdated()
-            forward = frame.forward
+            forward = self.told(frame)
         if self._ended():
             return
         if self.streaming:

@@ -18,7 +18,7 @@ from callgate.serve.call import CallExchange
 from callgate.serve.exchange import SESSION_HEADER, Exchange
 from callgate.serve.sealing import SealedSession
 from callgate.serve.shared import Guarded, Shared
-from callgate.serve.task import TaskExchange
+from callgate.serve.task import ListenExchange, TaskExchange
 from callgate.serve.versions import VERSION_HEADER, VersionRefusal, version_of
 from callgate.telemetry.trace_context import passed_context
 from callgate.upstream.contract import Route
@@ -140,6 +140,8 @@ def _modern(
         kind = CallExchange
     elif principal.proven and frame.method in tasks.METHODS:
         kind = TaskExchange
+    elif principal.proven and frame.method == "subscriptions/listen":
+        kind = ListenExchange
     return kind(shared, guarded, head, frame, responder, caller, route, entered.headers)  # type: ignore[no-any-return]
 
 
