@@ -127,14 +127,14 @@ class Gate:
         return [admission for admission, _ in judged]
 
     def usage(self) -> list[tuple[str, str, Amount, Amount]]:
-        """Server, rule, use and maximum of limits that `admit_all` charged, each by the counter charged last."""
+        """Server, rule, use and maximum of limits that `admit_all` charged, each by the counter charged last.
+
+        Raises StateError: the store cannot answer.
+        """
         found = []
         for (server, _), charge in self._charged.items():
             if charge.limit.max is not None:
-                try:
-                    used, _ = self.ledger.used(charge.key, charge.limit.window)
-                except StateError:
-                    return []
+                used, _ = self.ledger.used(charge.key, charge.limit.window)
                 found.append((server, charge.limit.rule, used, charge.limit.max))
         return found
 
@@ -209,16 +209,17 @@ class Gate:
         if self._audit is not None:
             self._fresh.append(self._event(event, event_code, text, caller, revision))
 
-    def commit(self) -> None:
+    def commit(self, *, retry: bool = False) -> None:
         """Write every queued record. Raises AuditError: then nothing admitted since the last commit may go on.
 
+        `retry`: find out whether an audit that failed works again, also if only the count of what was dropped waits.
         On failure the outcomes of calls that did run stay queued (no more than were in flight); what is dropped is
         counted, and the count is the first thing recorded when the audit works again.
         """
         self.must_commit = False
         self._turn += 1
         records = self._kept + self._fresh
-        if not records or self._audit is None:
+        if self._audit is None or not (records or (retry and self._dropped)):
             return
         if self._dropped:
             gap = f"{self._dropped} records of refused calls and frames were not written"

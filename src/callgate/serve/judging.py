@@ -6,6 +6,7 @@ that may block has a thread of its own; while that thread works, the next turn c
 
 from asyncio import AbstractEventLoop
 from collections.abc import Callable
+from contextlib import suppress
 from queue import SimpleQueue
 from threading import Thread
 
@@ -14,7 +15,7 @@ from msgspec import Struct
 from callgate import denial_codes as code
 from callgate.audit.record import Event, Status
 from callgate.decision import Amount
-from callgate.errors import AuditError
+from callgate.errors import AuditError, StateError
 from callgate.gate.admit import Gate
 from callgate.gate.call import Admission, Call, Caller
 from callgate.gate.denial import Denial
@@ -109,7 +110,10 @@ class Judging:
         self._flush_soon()
 
     def usage(self, told: Callable[["Usage"], None]) -> None:
-        """Ask what limits have been charged with; `told` gets server, rule, use and maximum of each."""
+        """Ask what limits have been charged with; `told` gets server, rule, use and maximum of each.
+
+        That also finds out whether a store or an audit that failed works again, which no call may be needed for.
+        """
         self._usage = told
         self._begin()
 
@@ -175,6 +179,8 @@ class Judging:
             self._failed(error)
         if turn.usage is not None:
             turn.usage(turn.used)
+            # Without a limit that was looked at nothing was learned.
+            self.store_failed = self.store_failed and not turn.used
         for done, admission in zip(turn.waiting, admissions, strict=True):
             if admission.denial is not None and admission.denial.code == code.STORE_UNAVAILABLE:
                 self.store_failed = True
@@ -198,7 +204,8 @@ def run_turn(gate: Gate, turn: _Turn) -> tuple[list[Admission], AuditError | Non
     """Judge, charge and record one turn. Blocks as long as store and audit do. Never raises."""
     gate.begin_turn()
     if turn.usage is not None:
-        turn.used = gate.usage()
+        with suppress(StateError):
+            turn.used = gate.usage()
     for one in turn.settlements:
         if one.ran:
             gate.settle(one.admission, one.status, rpc_code=one.rpc_code, size=one.size, task=one.task)
@@ -208,7 +215,7 @@ def run_turn(gate: Gate, turn: _Turn) -> tuple[list[Admission], AuditError | Non
         gate.event(event, event_code, text, caller=caller, revision=revision)
     admissions = gate.admit_all(turn.calls)
     try:
-        gate.commit()
+        gate.commit(retry=turn.usage is not None)
     except AuditError as error:
         for admission in admissions:
             if admission.denial is None:
