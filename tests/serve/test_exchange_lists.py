@@ -171,3 +171,30 @@ def test_an_audit_that_fails_makes_no_difference_between_hidden_and_unknown(era:
         assert desk.server.taken() == []
         answers.append(tuple(str(part).replace(name, "NAME") for part in everything(asked)))
     assert answers[0] == answers[1]
+
+
+RULES = ("validate: {schema: true}", "rate_limit: 1/hour", "action: deny")
+
+
+@pytest.mark.parametrize("child", [False, True])
+@pytest.mark.parametrize("pattern", ["secret", "'*'"])
+@pytest.mark.parametrize("rule", RULES)
+def test_no_rule_makes_a_difference_between_hidden_and_unknown(rule: str, pattern: str, child: bool) -> None:
+    """A rule on a hidden tool itself says nothing; a rule on all tools says the same of both."""
+    policy = f"default: allow\nhide: [secret]\ntools:\n  {pattern}: {{rules: [{{{rule}}}]}}\n"
+    answers = []
+    for name in ("secret", "absent"):
+        desk = Desk(policy, child=child)
+        told: list[Any] = []
+        for id in (1, 2):
+            asked = desk.post(modern_call(name, {"text": "x"}, id))
+            while desk.server.waiting:
+                for sent in desk.server.taken():
+                    if sent.frame["method"] == "tools/list":
+                        offered = [tool("secret", outputSchema={"type": "object"}), tool("echo")]
+                        sent.answers(listed("modern", offered, sent.frame["id"]))
+                    else:
+                        unknown(sent, "modern")
+            told.append([str(part).replace(name, "NAME") for part in everything(asked)])
+        answers.append(told)
+    assert answers[0] == answers[1]
