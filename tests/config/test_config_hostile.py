@@ -57,7 +57,7 @@ def _survives(folder: Path, data: bytes) -> None:
         assert source is None or (1 <= source.line <= lines and source.column >= 1 <= source.length)
 
 
-@settings(max_examples=60)
+@settings(max_examples=60, deadline=None)
 @given(st.binary(max_size=200))
 def test_any_bytes(folder: Path, data: bytes) -> None:
     _survives(folder, data)
