@@ -1,0 +1,246 @@
+"""Files that change under load: every call is judged by one whole policy, and bad edits change nothing."""
+
+import asyncio
+import json
+import ssl
+import subprocess
+from collections import Counter
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+from tests.support.http_agent import LEGACY, MODERN, Agent, on_loop
+from tests.support.lean_process import LeanServer
+from tests.support.serve_checks import every_call_is_recorded, records, wait_until
+from tests.support.serve_process import ServeProcess
+
+from callgate.auth.apikeys import new_key
+
+# Each policy allows one of two tools; half of one is no policy that allows both or none.
+EVEN = "default: deny\ntools:\n  echo: {rules: []}\n"
+ODD = "default: deny\ntools:\n  other: {rules: []}\n"
+
+
+@asynccontextmanager
+async def load(*clients: Callable[[], Any]) -> AsyncIterator[None]:
+    """Run `clients` over and over meanwhile."""
+    over = asyncio.Event()
+
+    async def again(client: Callable[[], Any]) -> None:
+        while not over.is_set():
+            await client()
+
+    tasks = [asyncio.create_task(again(client)) for client in clients]
+    try:
+        yield
+    finally:
+        over.set()
+        await asyncio.gather(*tasks)
+
+
+async def said(gate: ServeProcess, text: str, count: int = 1) -> None:
+    """Wait until the gate has said something so often."""
+    await asyncio.to_thread(wait_until, lambda: gate.stderr.count(text) >= count, f"it does not say `{text}`")
+
+
+def test_no_call_is_judged_by_half_a_policy_and_a_bad_edit_changes_nothing(tmp_path: Path) -> None:
+    audit = tmp_path / "audit.jsonl"
+    settings = {"state": "memory://", "audit": str(audit), "audit_sync": "none"}
+    with LeanServer(tmp_path / "ran") as lean:
+        servers = {"srv": {"url": lean.url, "policy": "p.yaml"}}
+        with ServeProcess(tmp_path / "gate", servers, settings=settings, policies={"p.yaml": EVEN}) as gate:
+            verdicts: Counter[tuple[str, str | None]] = Counter()
+
+            async def main() -> None:
+                agents = [Agent(gate.port, version=version) for version in (LEGACY, MODERN) * 2]
+                for agent in agents:
+                    await agent.connect()
+                    if agent.version == LEGACY:
+                        await agent.initialize()
+
+                def client(agent: Agent) -> Callable[[], Any]:
+                    async def call() -> None:
+                        for tool in ("echo", "other"):
+                            verdicts[tool, (await agent.call(tool, token=tool)).denied] += 1
+
+                    return call
+
+                async with load(*map(client, agents)):
+                    for number in range(4):
+                        # Written in place and in two steps: what stands there meanwhile is a policy too.
+                        text = ODD if number % 2 == 0 else EVEN
+                        with open(gate.folder / "p.yaml", "w") as file:
+                            file.write(text[: text.index("tools")] + "tools: {}\n")
+                            file.flush()
+                            file.seek(0)
+                            file.truncate()
+                            file.write(text)
+                        await said(gate, "of srv is in force now", number + 1)
+                    gate.write_policy("p.yaml", "default: allow\ntols: {}\n")
+                    await said(gate, "POL")
+                    await said(gate, "stay")
+                    verdicts.clear()
+                    await asyncio.to_thread(wait_until, lambda: verdicts.total() > 200, "no calls")
+                    assert set(verdicts) == {("echo", None), ("other", "DEN011")}
+                    gate.write_policy("p.yaml", ODD)
+                    await said(gate, "of srv is in force now", 5)
+
+            on_loop(main)
+            assert gate.stop() == 0
+        ran = (tmp_path / "ran").read_text().split()
+        every_call_is_recorded(audit, len(ran))
+        # By the revision on record, each decision is what that whole policy says.
+        revisions: dict[str, set[tuple[str, str]]] = {}
+        for record in records(audit, "decision"):
+            if record.get("rule") != "self-test":
+                revisions.setdefault(record["policy"], set()).add((record["tool"], record["effect"]))
+        wholes = [{("echo", "allow"), ("other", "deny")}, {("echo", "deny"), ("other", "allow")}]
+        assert all(any(found <= whole for whole in wholes) for found in revisions.values()), revisions
+        assert len(revisions) == 2
+
+
+def test_servers_come_change_and_go_while_others_are_called(tmp_path: Path) -> None:
+    audit = tmp_path / "audit.jsonl"
+    settings = {"state": "memory://", "audit": str(audit), "audit_sync": "none"}
+    with LeanServer() as one, LeanServer() as two, LeanServer() as three:
+        with ServeProcess(tmp_path / "gate", {"a": {"url": one.url}}, settings=settings) as gate:
+
+            async def status(name: str) -> int:
+                async with Agent(gate.port, name, version=MODERN) as agent:
+                    return (await agent.call("echo", text="x")).status
+
+            async def main() -> None:
+                steady, held = Agent(gate.port, "a"), Agent(gate.port, "b", version=MODERN)
+                await steady.connect()
+                await steady.initialize()
+
+                async def call() -> None:
+                    answer = await steady.call("echo", text="x")
+                    assert answer.message["result"]["content"], answer
+
+                async with load(call):
+                    assert await status("b") == 404
+                    gate.write_config({"a": {"url": one.url}, "b": {"url": two.url}}, settings)
+                    await said(gate, "is in force now")
+                    assert await status("b") == 200
+                    await held.connect()
+                    await held.open("tools/call", name="hold", arguments={})
+                    await held.event()
+                    # Changed: new calls go to the new one, the call under way may end at the old one.
+                    gate.write_config({"a": {"url": one.url}, "b": {"url": three.url}}, settings)
+                    await said(gate, "is in force now", 2)
+                    assert await status("b") == 200
+                    assert three.counts()["ran"] == 1
+                    two.release()
+                    assert (await held.rest())[-1]["result"]["content"][0]["text"] == "released"
+                    (gate.folder / "callgate.yaml").write_text('{"servers": {"a": {"url": 7}}}')
+                    await said(gate, "CFG")
+                    assert await status("b") == 200
+                    gate.write_config({"a": {"url": one.url}}, settings)
+                    await said(gate, "is in force now", 3)
+                    assert await status("b") == 404
+
+            on_loop(main)
+            assert gate.stop() == 0
+        every_call_is_recorded(audit, one.counts()["ran"] + 4)
+
+
+def test_a_revoked_key_is_refused_under_load_and_others_are_not_disturbed(tmp_path: Path) -> None:
+    keys = {name: new_key() for name in ("ann", "bob")}
+    path = tmp_path / "keys.yaml"
+
+    def write(*names: str) -> None:
+        found = [{"id": keys[name][1], "sha256": keys[name][2], "identity": name} for name in names]
+        path.with_suffix(".new").write_text(json.dumps({"keys": found}))
+        path.with_suffix(".new").chmod(0o600)
+        path.with_suffix(".new").replace(path)
+
+    write("ann", "bob")
+    settings = {"state": "memory://", "auth": {"keys": str(path)}}
+    with (
+        LeanServer() as lean,
+        ServeProcess(tmp_path / "gate", {"srv": {"url": lean.url}}, settings=settings) as gate,
+    ):
+
+        async def main() -> None:
+            ann, bob = (
+                Agent(gate.port, version=MODERN, authorization=f"Bearer {keys[name][0]}") for name in keys
+            )
+            await ann.connect()
+            await bob.connect()
+
+            async def call() -> None:
+                assert (await ann.call("echo", text="x")).status == 200
+
+            async with load(call):
+                assert (await bob.call("echo", text="x")).status == 200
+                write("ann")
+                while (answer := await bob.call("echo", text="x")).status == 200:
+                    continue
+                assert answer.status == 401
+                path.write_text("keys: [nonsense")
+                await said(gate, "stay")
+                assert (await bob.call("echo", text="x")).status == 401
+
+        on_loop(main)
+        assert gate.stop() == 0
+
+
+def certificate(folder: Path, name: str) -> ssl.SSLContext:
+    """Put a new certificate for `name` where the gate looks for it; a client that trusts nothing else."""
+    subprocess.run(
+        [
+            *(
+                "openssl",
+                "req",
+                "-x509",
+                "-newkey",
+                "ec",
+                "-pkeyopt",
+                "ec_paramgen_curve:prime256v1",
+                "-nodes",
+            ),
+            *("-keyout", "key.new", "-out", "cert.new", "-days", "2", "-subj", f"/CN={name}"),
+            *("-addext", "subjectAltName=IP:127.0.0.1"),
+        ],
+        cwd=folder,
+        check=True,
+        capture_output=True,
+    )
+    trust = ssl.create_default_context(cafile=str(folder / "cert.new"))
+    for kind in ("key", "cert"):
+        (folder / f"{kind}.new").replace(folder / f"{kind}.pem")
+    return trust
+
+
+def test_a_replaced_certificate_is_shown_to_new_connections_and_old_ones_go_on(tmp_path: Path) -> None:
+    first = certificate(tmp_path, "first")
+    tls = {"cert": str(tmp_path / "cert.pem"), "key": str(tmp_path / "key.pem")}
+    settings = {"state": "memory://", "listen": {"tls": tls}}
+    with (
+        LeanServer() as lean,
+        ServeProcess(tmp_path / "gate", {"srv": {"url": lean.url}}, settings=settings) as gate,
+    ):
+
+        async def reached(trust: ssl.SSLContext) -> bool:
+            try:
+                async with Agent(gate.port, version=MODERN, tls=trust) as agent:
+                    return (await agent.call("echo", text="x")).denied is None
+            except ssl.SSLError:
+                return False
+
+        async def main() -> None:
+            async with Agent(gate.port, version=MODERN, tls=first) as old:
+                assert (await old.call("echo", text="x")).denied is None
+                second = certificate(tmp_path, "second")
+                while not await reached(second):
+                    continue
+                assert not await reached(first)
+                assert (await old.call("echo", text="x")).denied is None
+                (tmp_path / "cert.pem").write_text("no certificate")
+                await said(gate, "stay")
+                assert await reached(second)
+
+        on_loop(main)
+        assert gate.stop() == 0
