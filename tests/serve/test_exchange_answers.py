@@ -72,6 +72,17 @@ def test_an_error_about_this_request_passes_with_its_status(status: int) -> None
     assert desk.records() == ["allow echo", "rpc_error echo"]
 
 
+@pytest.mark.parametrize("status", [200, 201, 203, 205, 206, 299])
+@pytest.mark.parametrize("frame", [call("echo"), modern_call("echo")], ids=["legacy", "modern"])
+def test_an_answer_under_an_odd_status_of_success_is_one_that_every_client_reads(
+    frame: Frame, status: int
+) -> None:
+    desk = Desk()
+    asked = desk.post(frame)
+    desk.server.one().answers(complete(), status)
+    assert (asked.status, asked.frame) == (200, complete())
+
+
 @pytest.mark.parametrize(("frame", "status"), [(call("echo"), 200), (modern_call("echo"), 502)])
 @pytest.mark.parametrize("said", [200, 500])
 def test_a_status_without_a_frame_is_an_error(frame: Frame, status: int, said: int) -> None:

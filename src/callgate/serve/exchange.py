@@ -188,7 +188,8 @@ class Exchange(Reply):
         """The status of an answer that came whole; a child on stdio gives none, so it follows from the error's code."""
         if self.modern and frame.has_error and self.guarded.config.url is None:
             return _STATUS_OF_ERROR.get(frame.error_code or 0, 200)
-        return self.status
+        # Some that mean success mean as well that there is no body, or only a part of one.
+        return self.status if self.status >= 400 else 200
 
     def _is_of_another_era(self, frame: ServerFrame) -> bool:
         return (
