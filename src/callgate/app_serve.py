@@ -199,6 +199,7 @@ class _Worker:
             lambda config: adjusted(config, self._options),
         )
         self._front.pages = self._pages(self._config, self._front.hosts)
+        serving.ready()
         listener = self._loop.run_until_complete(self._listen())
         serving.begin(_Listening(listener, self._certificate))
         for number in (signal.SIGTERM, signal.SIGINT):

@@ -170,4 +170,11 @@ CODES: dict[str, CodePage] = {
         "store fails. Limits do not hold meanwhile. It is said when it begins, every minute, and when it ends.",
         "Repair the store; the message says what is wrong with it. To deny instead, remove the setting.",
     ),
+    "STA032": CodePage(
+        "No folder for what workers share",
+        "Several workers are scraped as one: each leaves its counters in a private folder among the temporary files, and "
+        "none could be made.",
+        "Let `TMPDIR` name a folder that can be written to (mount an empty one in a container), or serve with one "
+        "worker.",
+    ),
 }

@@ -143,6 +143,8 @@ class Exchange(Reply):
     def opened(self, status: int, *, stream: bool, session: str | None) -> None:
         """The server answers."""
         self.status = status
+        if status < 500:
+            self.guarded.health = "up"
         begun = self.session
         if begun is not None and status < 400 and (session is not None or begun.home):
             sealed = SealedSession(begun.lane, session, begun.begun, begun.home)

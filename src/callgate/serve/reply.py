@@ -10,6 +10,8 @@ from callgate.serve.shared import Guarded, Shared
 from callgate.upstream.contract import Handle, Route
 
 HEARTBEAT = b":\n\n"
+_BUSY = frozenset(("UPS025", "UPS026", "UPS036", "UPS045", "WIR051"))
+"""Failures of one request that say nothing of the server's health."""
 _SSE_HEADERS: tuple[Header, ...] = ((b"x-accel-buffering", b"no"),)
 
 
@@ -96,6 +98,8 @@ class Reply:
     def log_failure(self, text: str, stable: str) -> None:
         """Say and count that the server failed."""
         name = self.guarded.name
+        if stable not in _BUSY:
+            self.guarded.health = "down"
         self.shared.observer.upstream_failed(name, stable)
         self.shared.log("warning", f"{name}: {text} [{stable}]", event="upstream", server=name, code=stable)
 

@@ -38,6 +38,7 @@ _FIXED = (
     "workers",
 )
 """What is opened once: a change counts after a restart."""
+_KEYS = {"state_failure": "on_state_failure"}
 
 
 class Accepts(Protocol):
@@ -103,6 +104,7 @@ class Serving:
             store_failing=self._shared.judging.store_failed,
             store_open=self._loaded.config.state_failure == "allow",
             keys_missing=not self._authenticator.ready,
+            upstreams={one.name: one.health for one in self._front.servers.values()},
         )
 
     def levels(self) -> Levels:
@@ -120,10 +122,13 @@ class Serving:
 
     # Life.
 
+    def ready(self) -> None:
+        """Whoever connects from now on is served."""
+        self._phase = "serving"
+
     def begin(self, listener: Accepts) -> None:
         """The listener accepts: keep time from now on."""
         self._listener = listener
-        self._phase = "serving"
         self._every(POLL_SECONDS, self._look)
         self._every(SECOND, self._second)
         self._every(HEARTBEAT_SECONDS, self._heartbeat)
@@ -241,7 +246,7 @@ class Serving:
         changed = changes(old, new)
         later = [key for key in changed if key in _FIXED or key in ("listen.host", "listen.port")]
         if later:
-            told = ", ".join(f"`{key}`" for key in later)
+            told = ", ".join(f"`{_KEYS.get(key, key)}`" for key in later)
             self._shared.log("warning", f"{told} changed: that counts after a restart", event="reload")
         loaded = Loaded(new, loaded.documents, loaded.seen)
         try:

@@ -15,6 +15,7 @@ from callgate.serve.sealing import Seal
 from callgate.serve.tools import Tools
 from callgate.serve.unanswered import Unanswered
 from callgate.telemetry.contract import Observer
+from callgate.telemetry.health import UpstreamState
 from callgate.telemetry.logs import Log
 from callgate.telemetry.tracing import Tracing
 from callgate.upstream.contract import Upstream
@@ -24,7 +25,7 @@ from callgate.wire.vocabulary import Era
 class Guarded:
     """One server behind the gate: `policy` may be replaced between two frames."""
 
-    __slots__ = ("aliases", "config", "name", "policy", "tools", "upstream")
+    __slots__ = ("aliases", "config", "health", "name", "policy", "tools", "upstream")
 
     def __init__(
         self,
@@ -40,6 +41,8 @@ class Guarded:
         self.policy = policy
         self.upstream = upstream
         self.aliases = Aliases(token)
+        self.health: UpstreamState = "unknown"
+        """What the last request to it came to."""
         self.tools: dict[Era, Tools] = {
             era: Tools(upstream, clock, loop.call_later) for era in ("legacy", "modern")
         }

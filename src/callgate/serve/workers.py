@@ -16,7 +16,7 @@ from msgspec import Struct
 
 from callgate.clock import Clock
 from callgate.config.model import ServeConfig
-from callgate.errors import CallgateError, UsageError
+from callgate.errors import CallgateError, StateError, UsageError
 from callgate.text import quote
 from callgate.transports.prctl import die_with_parent
 
@@ -24,6 +24,7 @@ BACKLOG = 2048
 RESTART_SECONDS = 1.0
 """A worker that dies sooner than this after its start is not started again at once."""
 MAX_FAILED_STARTS = 5
+_ENDING = (signal.SIGTERM, signal.SIGINT)
 
 
 class Slot(Struct):
@@ -50,7 +51,7 @@ class Supervisor:
         self._report = report
         self._clock = clock
         self._secret = os.urandom(32)
-        self._directory = tempfile.mkdtemp(prefix="callgate-")
+        self._directory = _private_directory()
         self._living: dict[int, tuple[int, int]] = {}
         self._failed = 0
         self._ending = False
@@ -61,8 +62,8 @@ class Supervisor:
     def run(self) -> int:
         """Return 0 after an orderly end; the status of a worker that cannot start otherwise."""
         try:
-            signal.signal(signal.SIGTERM, self._end)
-            signal.signal(signal.SIGINT, self._end)
+            for each in _ENDING:
+                signal.signal(each, self._end)
             signal.signal(signal.SIGHUP, signal.SIG_IGN)
             for number in range(self._config.workers):
                 self._start(number)
@@ -72,19 +73,27 @@ class Supervisor:
             shutil.rmtree(self._directory, ignore_errors=True)
 
     def _start(self, number: int) -> None:
-        pid = os.fork()
-        if pid == 0:
-            status = 70
-            try:
-                status = self._be_worker(number)
-            finally:
-                os._exit(status)
-        self._living[pid] = number, self._clock.monotonic_ns()
+        # A signal to end must not come between: not before the new process is known, nor to its copy of our handler.
+        signal.pthread_sigmask(signal.SIG_BLOCK, _ENDING)
+        try:
+            if self._ending:
+                return
+            pid = os.fork()
+            if pid == 0:
+                status = 70
+                try:
+                    status = self._be_worker(number)
+                finally:
+                    os._exit(status)
+            self._living[pid] = number, self._clock.monotonic_ns()
+        finally:
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, _ENDING)
 
     def _be_worker(self, number: int) -> int:
         die_with_parent()
-        for each in (signal.SIGTERM, signal.SIGINT):
+        for each in _ENDING:
             signal.signal(each, signal.SIG_DFL)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, _ENDING)
         own = _bound(self._config.listen.host, self._port)
         self._first.close()
         try:
@@ -126,6 +135,17 @@ def supervise(
     Raises UsageError if the address is taken.
     """
     return Supervisor(config, work, report, clock).run()
+
+
+def _private_directory() -> str:
+    try:
+        return tempfile.mkdtemp(prefix="callgate-")
+    except OSError as error:
+        raise StateError(
+            "STA032",
+            f"there is no folder for the counters that workers share: {(error.strerror or str(error)).lower()}",
+            "let TMPDIR name a folder that can be written to, or serve with one worker",
+        ) from None
 
 
 def _bound(host: str, port: int) -> socket.socket:

@@ -7,8 +7,9 @@ no longer at its path: either would silently forget what was spent.
 import os
 import sqlite3
 import stat
+import time
 from collections.abc import Callable
-from typing import Literal, TypeVar
+from typing import Any, Literal, TypeVar
 
 from callgate.errors import StateError
 from callgate.state.sqlite_schema import APPLICATION_ID, SCHEMA, VERSION
@@ -17,6 +18,7 @@ _T = TypeVar("_T")
 
 _DISOWNED: list[sqlite3.Connection] = []
 _IMPATIENT_MS = 5
+_RETRY_SECONDS = 0.005
 _COMPANIONS = ("-wal", "-shm", "-journal")
 _RETRY = "the next call tries again by itself"
 
@@ -197,13 +199,26 @@ class SqliteFile:
 
     def _use_wal(self, db: sqlite3.Connection) -> None:
         db.execute("PRAGMA page_size=1024")  # Of a new file: a charge touches few bytes of several pages.
-        (mode,) = db.execute("PRAGMA journal_mode=WAL").fetchone()
+        (mode,) = self._patiently(db, "PRAGMA journal_mode=WAL")
         if mode != "wal":
             raise StateError(
                 "STA014",
                 f"the file system of `{self.path}` cannot hold a write-ahead log",
                 "put the state store on a local file system",
             )
+
+    def _patiently(self, db: sqlite3.Connection, statement: str) -> tuple[Any, ...]:
+        """Run what SQLite does not wait for: a new file's journal is changed by several processes at once."""
+        timeout_ms = self._busy_timeout_ms if self._patient else _IMPATIENT_MS
+        end = time.monotonic() + timeout_ms / 1000
+        while True:
+            try:
+                return db.execute(statement).fetchone()  # type: ignore[no-any-return]
+            except sqlite3.OperationalError as error:
+                busy = error.sqlite_errorcode & 0xFF in (_BUSY, _LOCKED)
+                if not busy or time.monotonic() >= end:
+                    raise
+            time.sleep(_RETRY_SECONDS)
 
     def _create(self, db: sqlite3.Connection) -> None:
         db.execute("BEGIN IMMEDIATE")
