@@ -172,7 +172,8 @@ CODES: dict[str, CodePage] = {
     ),
     "STA032": CodePage(
         "No folder for what workers share",
-        "Several workers are scraped as one: each leaves its counters in a private folder among the temporary files, and "
+        "Several workers are scraped as one: each leaves its counters in a private folder among the temporary "
+        "files, and "
         "none could be made.",
         "Let `TMPDIR` name a folder that can be written to (mount an empty one in a container), or serve with one "
         "worker.",
