@@ -14,7 +14,8 @@ POLICIES = pytest.mark.parametrize(
     [
         "default: allow",
         "default: deny",
-        "default: allow\nhide: [secret]\n",
+        "default: allow\nhide: ['*']\n",
+        "default: allow\nhide: ['c*', canary]\n",
         "default: allow\ntools:\n  '*': {rules: [{validate: {schema: true}}]}\n",
         "default: allow\ntools:\n  '*': {rules: [{rate_limit: 1/hour}]}\n",
     ],

@@ -36,14 +36,14 @@ class Policy:
         "revision",
     )
 
-    def __init__(self, document: Document) -> None:
+    def __init__(self, document: Document, shown: str | None = None) -> None:
         self.document = document
         self.revision: str = document.revision
         self.hides_anything: bool = bool(document.hide)
         self.outlives_process: bool = any(map(_outlives_process, document.tools))
         """Whether a counter is to be kept when the process ends."""
         self._methods = [compile_pattern(pattern) for pattern in document.allow_methods]
-        self._names = NameIndex(document)
+        self._names = NameIndex(document, shown)
         self._rules = _compile_rules(document.tools)
         self._plans: dict[str, Plan] = {}
 
@@ -110,9 +110,12 @@ class Policy:
         return Reason(Effect.DENY, code.DEFAULT_DENY, "default", text)
 
 
-def compile_policy(document: Document) -> Policy:
-    """Return the policy that `document` describes. Compiling is linear in the number of rules."""
-    return Policy(document)
+def compile_policy(document: Document, *, shown: str | None = None) -> Policy:
+    """Return the policy that `document` describes. Compiling is linear in the number of rules.
+
+    `shown` is a tool that is never hidden, whatever the document hides.
+    """
+    return Policy(document, shown)
 
 
 def _compile_rules(tools: Sequence[Tool]) -> list[tuple[CompiledRule, ...]]:

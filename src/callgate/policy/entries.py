@@ -70,9 +70,10 @@ class _Patterns:
 
 
 class NameIndex:
-    """All names and patterns of a policy."""
+    """All names and patterns of a policy. `shown` is a name that no pattern hides."""
 
-    def __init__(self, document: Document) -> None:
+    def __init__(self, document: Document, shown: str | None = None) -> None:
+        self._shown = shown
         self._entries = [
             Entry(index, tool, is_everything(tool.pattern)) for index, tool in enumerate(document.tools)
         ]
@@ -92,7 +93,9 @@ class NameIndex:
         folded = fold(name)
         exact, matched, resembles = self._tools.meet(name, folded)
         hiding, hiding_patterns, resembles_hidden = self._hide.meet(name, folded)
-        if hiding or hiding_patterns or (resembles_hidden and not exact):
+        if name == self._shown:
+            resembles_hidden = False
+        elif hiding or hiding_patterns or (resembles_hidden and not exact):
             return Met(tuple(self._entries[index] for index in matched), hidden=True, resembles=False)
         indexes = exact + matched
         return Met(

@@ -28,7 +28,8 @@ def with_canary(document: Document, canary: str) -> Policy:
     place = Source("self-test", 1, 1)
     rule = Rule(source=place, name="self-test", action="deny", reason=_REASON)
     tools = (*document.tools, Tool(pattern=canary, source=place, rules=(rule,)))
-    return compile_policy(msgspec.structs.replace(document, tools=tools))
+    # Hidden, it would be answered as unknown; nobody can guess its name.
+    return compile_policy(msgspec.structs.replace(document, tools=tools), shown=canary)
 
 
 def refuses(policy: Policy, canary: str) -> bool:
