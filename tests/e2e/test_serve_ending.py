@@ -219,6 +219,23 @@ def test_of_two_workers_one_is_killed_the_other_goes_on_and_a_new_one_starts(tmp
     every_call_is_recorded(tmp_path / "audit.jsonl", executed, unfinished=1)
 
 
+def test_a_gate_that_is_told_to_end_while_its_workers_start_ends_with_all_of_them(tmp_path: Path) -> None:
+    with LeanServer() as lean:
+        for started in range(1, 5):
+            options = {"workers": 4, "state": f"sqlite:{tmp_path}/state.db"}
+            folder = tmp_path / str(started)
+            with ServeProcess(folder, {"srv": {"url": lean.url}}, settings=options, wait=False) as gate:
+                seen: set[int] = set()
+
+                def enough(gate: ServeProcess = gate, seen: set[int] = seen, wanted: int = started) -> bool:
+                    seen.update(descendants(gate.process.pid))
+                    return len(seen) >= wanted
+
+                wait_until(enough, "no worker starts")
+                gate.stop()
+                all_gone(list(seen))
+
+
 def sockets(pid: int) -> int:
     """How many sockets a process has."""
     return footprint(pid).fds["socket"]

