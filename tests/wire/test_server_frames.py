@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from msgspec import Raw
 from wire_frames import exact, json_objects, spellings
 
-from callgate.wire.server import is_tool_error, read_server_frame, result_type, task_id
+from callgate.wire.server import CallResult, call_result, read_server_frame, result_type
 
 
 @pytest.mark.parametrize(
@@ -81,7 +81,8 @@ def test_arbitrary_bytes_never_raise(data: bytes) -> None:
 
 def test_the_gate_peeks_at_results() -> None:
     task = Raw(b'{"resultType":"task","taskId":"t1","status":"working","isError":false}')
-    assert (result_type(task), task_id(task), is_tool_error(task)) == ("task", "t1", False)
-    assert is_tool_error(Raw(b'{"content":[],"isError":true}'))
+    assert call_result(task) == CallResult(is_error=False, kind="task", task="t1")
+    assert result_type(task) == "task"
+    assert call_result(Raw(b'{"content":[],"isError":true}')).is_error
     for odd in (b"[]", b"1", b'{"isError":"true","resultType":5,"taskId":{}}'):
-        assert (result_type(Raw(odd)), task_id(Raw(odd)), is_tool_error(Raw(odd))) == (None, None, False)
+        assert call_result(Raw(odd)) == CallResult(is_error=False, kind=None, task=None)

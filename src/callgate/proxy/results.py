@@ -5,7 +5,7 @@ from collections.abc import Callable
 from callgate.audit.record import Status
 from callgate.policy.compile import Policy
 from callgate.wire import replies, toolslist
-from callgate.wire.server import ServerFrame, is_tool_error, result_type, task_id
+from callgate.wire.server import ServerFrame, call_result
 
 TTL_MS = 30_000
 """How long a filtered list may be cached at most, so that a changed policy is seen."""
@@ -18,9 +18,10 @@ def call_status(frame: ServerFrame, *, modern: bool) -> tuple[Status, str | None
     """What came of a tools/call, and the id of the task that goes on, if one does."""
     if frame.result is None:
         return "rpc_error", None
-    if modern and (kind := result_type(frame.result)) not in (None, "complete"):
-        return ("task", task_id(frame.result)) if kind == "task" else ("input_required", None)
-    return ("tool_error" if is_tool_error(frame.result) else "ok"), None
+    said = call_result(frame.result)
+    if modern and said.kind not in (None, "complete"):
+        return ("task", said.task) if said.kind == "task" else ("input_required", None)
+    return ("tool_error" if said.is_error else "ok"), None
 
 
 def visible_list(

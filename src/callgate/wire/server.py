@@ -50,6 +50,17 @@ class _Result(Struct, rename="camel"):
     task_id: Any = None
 
 
+class CallResult(Struct, frozen=True):
+    """What a result of a tools/call says of itself: `isError: true`, and `resultType` and `taskId` if they are texts.
+
+    `kind` is as the server wrote it ("complete", "input_required", "task", …), None if absent.
+    """
+
+    is_error: bool
+    kind: str | None
+    task: str | None
+
+
 _members = msgspec.json.Decoder(_Members).decode
 _error = msgspec.json.Decoder(_Error).decode
 _result = msgspec.json.Decoder(_Result).decode
@@ -87,21 +98,18 @@ def read_server_frame(line: bytes) -> ServerFrame:
     return ServerFrame("response", line, request_id, None, members.result)
 
 
-def is_tool_error(result: Raw) -> bool:
-    """Whether the result of a tools/call says `isError: true`."""
-    return _peek(result).is_error is True
+def call_result(result: Raw) -> CallResult:
+    """Read what the gate must know of a tools/call's result. Never raises."""
+    found = _peek(result)
+    kind, task = found.result_type, found.task_id
+    return CallResult(
+        found.is_error is True, kind if type(kind) is str else None, task if type(task) is str else None
+    )
 
 
 def result_type(result: Raw) -> str | None:
-    """`resultType` as the server wrote it ("complete", "input_required", "task", …), None if absent."""
-    kind = _peek(result).result_type
-    return kind if type(kind) is str else None
-
-
-def task_id(result: Raw) -> str | None:
-    """The `taskId` of a result that is a task, None if it has none."""
-    task = _peek(result).task_id
-    return task if type(task) is str else None
+    """`resultType` as the server wrote it, None if absent."""
+    return call_result(result).kind
 
 
 def _peek(result: Raw) -> _Result:
