@@ -69,6 +69,17 @@ def test_characters_at_which_readers_end_a_line_are_escaped(character: str) -> N
         pytest.param(inside(b'{"a":1,"\xef\xbd\x81":2}'), "WIR005", -32600, id="full width"),
         pytest.param(inside(b'{"a\\nb":1,"A\\nB":2}'), "WIR005", -32600, id="newline in keys"),
         pytest.param(inside(b'[[{"b":1,"B":2}]]'), "WIR005", -32600, id="deep inside"),
+        pytest.param(
+            inside(b'["%b",{"b":1,"B":2}]' % (b"a" * 2000)), "WIR005", -32600, id="behind a long text"
+        ),
+        pytest.param(
+            inside(b'[{"b":1,"B":2},"%b"]' % (b"a" * 2000)), "WIR005", -32600, id="before a long text"
+        ),
+        pytest.param(
+            inside(b'"%b",{"y":{"b":1,"B":2}}' % (b"a" * 2000)).replace(b'",{', b'","y":{'),
+            *("WIR005", -32600),
+            id="in one more object of a long frame",
+        ),
         pytest.param(inside(b"NaN"), "WIR001", -32700, id="NaN"),
         pytest.param(inside(b"-Infinity"), "WIR001", -32700, id="Infinity"),
         pytest.param(b"\xef\xbb\xbf" + ORDINARY, "WIR001", -32700, id="byte order mark"),

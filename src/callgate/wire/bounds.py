@@ -20,6 +20,8 @@ MAX_FOLDED_LENGTH = 1 << 18
 _INFINITE = 2**1024 - 2**970
 _STRIDE = 100
 _DIGITS = re.compile(rb"[0-9]{3}")
+_SHORT = 1024
+"""In texts of up to so many bytes counting is faster than searching for one after the other."""
 
 
 # Key sets already found clear. Frames repeat a few shapes; bounded, so that nobody can fill the memory.
@@ -50,11 +52,25 @@ def check_bounds(message: Any, forward: bytes) -> None:
                     _check_keys(keys, folding)
                 if name == "_meta":
                     seen += _check_envelope(value, folding)
-    if forward.count(b"{") + forward.count(b"[") != seen:
+    if _has_brackets_beyond(forward, seen):
         _walk(message, folding)
     # 309 digits cover three places of every hundredth byte: a look at those tells whether to look at all.
     if len(forward) > 308 and _DIGITS.search(forward[::_STRIDE]):
         _check_integers([message])
+
+
+def _has_brackets_beyond(text: bytes, known: int) -> bool:
+    """Whether `text` has more than `known` opening brackets, those inside strings included."""
+    if len(text) <= _SHORT:
+        return text.count(b"{") + text.count(b"[") > known
+    for bracket in (b"{", b"["):
+        at = text.find(bracket)
+        while at >= 0:
+            known -= 1
+            if known < 0:
+                return True
+            at = text.find(bracket, at + 1)
+    return False
 
 
 def _check_envelope(meta: dict[str, Any], folding: "_Folding") -> int:
