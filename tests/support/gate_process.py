@@ -14,7 +14,10 @@ PATIENCE_SECONDS = 30.0
 
 
 class GateProcess:
-    """Speaks raw frames to a gate, with no `server` to one that has its server elsewhere. Use it as a context manager: whatever happens, nothing is left running."""
+    """Speaks raw frames to a gate; without `server`, to one that has its server elsewhere.
+
+    Use it as a context manager: whatever happens, nothing is left running.
+    """
 
     def __init__(
         self,
