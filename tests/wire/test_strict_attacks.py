@@ -76,7 +76,7 @@ def test_characters_at_which_readers_end_a_line_are_escaped(character: str) -> N
             inside(b'[{"b":1,"B":2},"%b"]' % (b"a" * 2000)), "WIR005", -32600, id="before a long text"
         ),
         pytest.param(
-            inside(b'"%b",{"y":{"b":1,"B":2}}' % (b"a" * 2000)).replace(b'",{', b'","y":{'),
+            inside(b'"%b","y":{"b":1,"B":2}' % (b"a" * 2000)),
             *("WIR005", -32600),
             id="in one more object of a long frame",
         ),
