@@ -45,7 +45,7 @@ class Answer(Struct):
     @property
     def messages(self) -> list[Message]:
         """The frames that it holds, from JSON or from events."""
-        if self.headers.get("content-type") == "text/event-stream":
+        if self.headers.get("content-type", "").startswith("text/event-stream"):
             return events(self.body)
         return [json.loads(self.body)] if self.body else []
 
@@ -71,7 +71,8 @@ class Answer(Struct):
 
 def events(text: bytes) -> list[Message]:
     """The frames of a stream."""
-    return [json.loads(line[6:]) for line in text.split(b"\n") if line.startswith(b"data: ") and line[6:]]
+    lines = (line.strip() for line in text.split(b"\n"))
+    return [json.loads(line[6:]) for line in lines if line.startswith(b"data: ")]
 
 
 class Agent:
@@ -157,7 +158,7 @@ class Agent:
         """The head of an answer that must be a stream."""
         status, headers = await self.head()
         assert status == 200, (status, headers)
-        assert headers["content-type"] == "text/event-stream", headers
+        assert headers["content-type"].startswith("text/event-stream"), headers
         return headers
 
     def send(self, method: str, **params: Any) -> None:
@@ -166,8 +167,8 @@ class Agent:
         headers = {}
         if self.version == MODERN:
             headers = {"mcp-protocol-version": MODERN, "mcp-method": method}
-            if "name" in params:
-                headers["mcp-name"] = params["name"]
+            if name := params.get("name", params.get("uri")):
+                headers["mcp-name"] = name
             about = {
                 "io.modelcontextprotocol/protocolVersion": MODERN,
                 "io.modelcontextprotocol/clientCapabilities": {},
