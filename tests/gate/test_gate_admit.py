@@ -108,6 +108,14 @@ def test_arguments_are_recorded_as_the_operator_wants() -> None:
         assert (b"secret-text" in msgspec.json.encode(record)) is shown
 
 
+def test_arguments_that_are_spelled_already_are_recorded_as_any_others() -> None:
+    scene, arguments = Scene(), {"text": "words", "list": [1.5, None]}
+    scene.gate.admit("echo", arguments, 1)
+    scene.gate.admit("echo", arguments, 2, spelled=msgspec.json.encode(arguments))
+    one, other = (record for record in scene.committed() if isinstance(record, DecisionRecord))
+    assert one.arguments == other.arguments
+
+
 def test_a_denied_call_has_its_outcome_at_once_and_asks_for_no_commit() -> None:
     scene = Scene()
     denial = scene.denial("rm")

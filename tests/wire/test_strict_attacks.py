@@ -62,6 +62,11 @@ def test_characters_at_which_readers_end_a_line_are_escaped(character: str) -> N
         pytest.param(inside(b"1").replace(b'"id":7', b'"id":7,"id":8'), "WIR004", -32600, id="id twice"),
         pytest.param(inside(b'{"a":1,"a":1}'), "WIR004", -32600, id="the same value twice"),
         pytest.param(inside(b'{"a":1,"\\u0061":2}'), "WIR004", -32600, id="twice by escape"),
+        pytest.param(
+            inside(b'"%b"' % (b"a" * 8_192)).replace(b'"arguments"', b'"arguments":{"x":2},"arguments"'),
+            *("WIR004", -32600),
+            id="large arguments twice",
+        ),
         pytest.param(inside(b"1").replace(b'"name"', b'"NAME":"rm","name"'), "WIR005", -32600, id="NAME"),
         pytest.param(inside(b'{"k":1,"\xe2\x84\xaa":2}'), "WIR005", -32600, id="kelvin sign"),
         pytest.param(inside(b'{"s":1,"\xc5\xbf":2}'), "WIR005", -32600, id="long s"),

@@ -5,6 +5,7 @@ import shutil
 import subprocess
 from typing import Any
 
+import msgspec
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from wire_frames import LINE_ENDS, as_exact, call, exact, json_objects, json_values, line, spellings
@@ -13,6 +14,7 @@ from callgate.errors import WireRefusal
 from callgate.wire.compact import compact, escape_line_ends
 from callgate.wire.strict import ClientFrame, read_client_frame
 
+LARGE = 8_192
 NODE = shutil.which("node")
 # What stdio servers written for Node do: readline, then JSON.parse.
 NODE_SERVER = """
@@ -51,6 +53,27 @@ def test_the_canonical_spelling_is_forwarded_as_it_is(value: Any) -> None:
     frame = read_client_frame(text)
     assert json.loads(frame.forward) == json.loads(text)
     assert as_exact(frame.message) == exact(text)
+
+
+@given(st.data(), json_objects)
+def test_a_large_call_is_read_like_a_small_one(data: st.DataObject, arguments: dict[str, Any]) -> None:
+    text = data.draw(spellings(call(arguments=arguments)))
+    small = accepted(text)
+    large = accepted(text[:-1] + b" " * LARGE + text[-1:])
+    if small is None or large is None:
+        assert small is large
+        return
+    assert (large.forward, as_exact(large.message)) == (small.forward, as_exact(small.message))
+    if large.arguments is not None:
+        assert large.params is not None
+        assert large.arguments == msgspec.json.encode(large.params["arguments"])
+
+
+def test_the_arguments_of_a_large_call_are_spelled_once() -> None:
+    text = line(call(arguments={"x": "a" * LARGE, "y": [1.5, None]}))
+    frame = read_client_frame(text)
+    assert frame.forward == text
+    assert frame.arguments == text[text.index(b'{"x"') : text.rindex(b"]}") + 2]
 
 
 @given(st.data(), json_values)

@@ -11,7 +11,7 @@ from msgspec.json import Encoder
 
 from callgate import denial_codes as code
 from callgate.audit.arguments import ArgumentsMode, describe_arguments
-from callgate.audit.record import DecisionRecord, Event, EventRecord, OutcomeRecord, Record, Status
+from callgate.audit.record import Arguments, DecisionRecord, Event, EventRecord, OutcomeRecord, Record, Status
 from callgate.audit.timestamp import Timestamp
 from callgate.clock import Clock
 from callgate.decision import Amount, Charge, Decision, Effect, Request
@@ -84,11 +84,17 @@ class Gate:
         self._stamp = self._time()
 
     def admit(
-        self, tool: str, arguments: dict[str, Any], request_id: str | int, *, schema: Any = None
+        self,
+        tool: str,
+        arguments: dict[str, Any],
+        request_id: str | int,
+        *,
+        schema: Any = None,
+        spelled: bytes | None = None,
     ) -> Admission:
         """Judge one call: spends its charges and queues its decision record.
 
-        `arguments` and `schema` as in `decision.Request`. Never raises.
+        The arguments are as those of `Call`. Never raises.
         """
         caller = self.caller
         admission, decision = self._decide(
@@ -97,7 +103,7 @@ class Gate:
         if admission.denial is None and (decision.charges or decision.guards):
             self._reserve(admission, decision)
         if self._audit is not None:
-            self._record(admission, decision, request_id, arguments, caller, self.policy.revision)
+            self._record(admission, decision, request_id, arguments, spelled, caller, self.policy.revision)
         return admission
 
     def admit_all(self, calls: Sequence[Call]) -> list[Admission]:
@@ -122,7 +128,8 @@ class Gate:
         if self._audit is not None:
             for call, (admission, decision) in zip(calls, judged, strict=True):
                 self._record(
-                    admission, decision, call.request_id, call.arguments, call.caller, call.policy.revision
+                    *(admission, decision, call.request_id, call.arguments, call.spelled),
+                    *(call.caller, call.policy.revision),
                 )
         return [admission for admission, _ in judged]
 
@@ -154,11 +161,14 @@ class Gate:
         decision: Decision,
         request_id: str | int,
         arguments: dict[str, Any],
+        spelled: bytes | None,
         caller: Caller,
         revision: str,
     ) -> None:
         charged = len(decision.charges) if admission.reservation is not None else None
-        self._fresh.append(self._decided(admission, request_id, arguments, charged, caller, revision))
+        text = _encode(arguments) if spelled is None else spelled
+        described = describe_arguments(arguments, text, self._arguments_mode)
+        self._fresh.append(self._decided(admission, request_id, described, charged, caller, revision))
         if admission.denial is None:
             self.must_commit = True
         else:
@@ -269,7 +279,7 @@ class Gate:
         self,
         admission: Admission,
         request_id: str | int,
-        arguments: dict[str, Any],
+        described: Arguments,
         charged: int | None,
         caller: Caller,
         revision: str,
@@ -286,7 +296,7 @@ class Gate:
             "allow" if denial is None and not admission.hidden else "deny",
             revision,
             request_id,
-            describe_arguments(arguments, _encode(arguments), self._arguments_mode),
+            described,
             code.HIDDEN if admission.hidden else None if denial is None else denial.code,
             None if denial is None else denial.rule,
             None if denial is None else denial.reason,

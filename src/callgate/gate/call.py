@@ -45,7 +45,10 @@ class Caller:
 
 
 class Call(Struct, gc=False):
-    """One tools/call of many callers' (`Gate.admit_all`). `arguments` and `schema` as in `decision.Request`."""
+    """One tools/call of many callers' (`Gate.admit_all`). `arguments` and `schema` as in `decision.Request`.
+
+    `spelled` is the canonical JSON of `arguments`, if somebody has it already.
+    """
 
     policy: DecidesCalls
     caller: Caller
@@ -53,6 +56,7 @@ class Call(Struct, gc=False):
     arguments: dict[str, Any]
     request_id: str | int
     schema: Any = None
+    spelled: bytes | None = None
 
 
 class Admission(Struct, gc=False):

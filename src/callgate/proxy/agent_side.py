@@ -58,7 +58,9 @@ class AgentSide:
         tool: str = params["name"]
         # What the server lists of a hidden tool must not make a difference: it is unknown.
         schema = None if state.policy.hides(tool) else state.catalog.schema(tool)
-        admission = state.gate.admit(tool, params.get("arguments") or {}, request_id, schema=schema)
+        admission = state.gate.admit(
+            tool, params.get("arguments") or {}, request_id, schema=schema, spelled=frame.arguments
+        )
         if admission.denial is not None:
             self._deny(request_id, admission, modern=modern)
             return

@@ -82,7 +82,7 @@ class CallExchange(Exchange):
                 meta=context_from_meta(frame.params),
                 protocol_version=self.route.version,
             )
-        call = Call(guarded.policy, self.caller, tool, arguments, frame.id, schema)  # type: ignore[arg-type]
+        call = Call(guarded.policy, self.caller, tool, arguments, frame.id, schema, frame.arguments)  # type: ignore[arg-type]
         self.shared.judging.judge(call, self.judged)
 
     def judged(self, admission: Admission) -> None:

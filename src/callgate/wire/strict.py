@@ -9,7 +9,7 @@ base protocol; RFC 8259. It must never forward bytes that it did not judge.
 from typing import Any, Literal, NoReturn
 
 import msgspec
-from msgspec import Struct
+from msgspec import Raw, Struct
 
 from callgate.errors import WireRefusal
 from callgate.text import quote
@@ -29,6 +29,7 @@ _MEMBERS = _REQUEST_MEMBERS | {"result", "error"}
 _NO_VERSION = 'the member `jsonrpc` is not "2.0"'
 _NO_METHOD = f"the member `method` is not a printable string of 1 to {MAX_METHOD_LENGTH} ASCII characters"
 _NO_TOOL_NAME = f"`params.name` is not a printable string of 1 to {MAX_TOOL_NAME_LENGTH} characters"
+_LARGE = 4_096
 # Orders in which the members of requests came; there are few enough to keep them all (at most 24).
 _requests: set[tuple[str, ...]] = set()
 _decode = msgspec.json.Decoder().decode
@@ -40,6 +41,7 @@ class ClientFrame(Struct, frozen=True, gc=False):
 
     `message` is the whole decoded object, `params` its member (None if absent). Floats are those whose
     repr is what the sender wrote; any other number with a fraction or an exponent is a Decimal.
+    `arguments` is the canonical JSON of `params.arguments` where it is large and was made on the way, else None.
     """
 
     kind: Literal["request", "notification", "response"]
@@ -48,6 +50,7 @@ class ClientFrame(Struct, frozen=True, gc=False):
     params: dict[str, Any] | None
     message: dict[str, Any]
     forward: bytes
+    arguments: bytes | None = None
 
 
 def read_client_frame(line: bytes) -> ClientFrame:
@@ -58,11 +61,12 @@ def read_client_frame(line: bytes) -> ClientFrame:
     """
     try:
         message = _decode(line)
-        forward = _encode(message)
+        forward, arguments = (_encode(message), None) if len(line) < _LARGE else _spell(message)
         # Text that is its own re-encoding has no key twice, and no number that could be read in two ways.
         # That holds as well if only white space was in the way.
         if forward != line and forward != compact(line):
             message, forward = read_carefully(line)
+            arguments = None
         check_bounds(message, forward)
     except DoubtError as doubt:
         _refuse_unread(line, doubt.code, doubt.message, INVALID_REQUEST)
@@ -78,10 +82,20 @@ def read_client_frame(line: bytes) -> ClientFrame:
         _refuse_unread(line, "WIR001", f"the frame is not JSON: {reason}", PARSE_ERROR)
     if not line.isascii():
         forward = escape_line_ends(forward)
-    return _read_members(message, forward)
+    return _read_members(message, forward, arguments)
 
 
-def _read_members(message: dict[str, Any], forward: bytes) -> ClientFrame:
+def _spell(message: Any) -> tuple[bytes, bytes | None]:
+    """The canonical JSON of `message`, and that of its arguments, which is hashed: each is written once."""
+    params: Any = message.get("params") if type(message) is dict else None
+    arguments = params.get("arguments") if type(params) is dict else None
+    if type(arguments) is not dict:
+        return _encode(message), None
+    spelled = _encode(arguments)
+    return _encode({**message, "params": {**params, "arguments": Raw(spelled)}}), spelled
+
+
+def _read_members(message: dict[str, Any], forward: bytes, spelled: bytes | None) -> ClientFrame:
     names = tuple(message)
     if names not in _requests:
         if message.keys() <= _REQUEST_MEMBERS and "method" in message:
@@ -115,9 +129,8 @@ def _read_members(message: dict[str, Any], forward: bytes) -> ClientFrame:
             _refuse(message, "WIR013", _NO_TOOL_NAME, INVALID_PARAMS)
         if arguments is not None and type(arguments) is not dict:
             _refuse(message, "WIR013", "`params.arguments` is not an object", INVALID_PARAMS)
-    return ClientFrame(
-        "notification" if request_id is None else "request", method, request_id, params, message, forward
-    )
+    kind = "notification" if request_id is None else "request"
+    return ClientFrame(kind, method, request_id, params, message, forward, spelled)  # type: ignore[arg-type]
 
 
 def _read_response(message: dict[str, Any], forward: bytes) -> ClientFrame:
