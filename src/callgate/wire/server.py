@@ -68,13 +68,15 @@ _result = msgspec.json.Decoder(_Result).decode
 
 def read_server_frame(line: bytes) -> ServerFrame:
     """Read one line, without its newline. Never raises."""
-    if b"\r" in line:
+    returns = b"\r" in line
+    if returns:
         line = line.rstrip(b"\r")
+        returns = b"\r" in line
     try:
         members = _members(line)
     except (msgspec.MsgspecError, UnicodeError, RecursionError):
         return _garbage(line)
-    if b"\r" in line:
+    if returns:
         # JSON white space for some readers, the end of a line for others.
         try:
             line.decode()
