@@ -24,7 +24,7 @@ _LAST_LABEL_IS_NUMBER = re.compile(r"(?:^|\.)(?:\d+|0x[0-9a-f]*)$")
 
 _PARAM_HEADER = re.compile(r"mcp-param-[a-z0-9!#$%&'*+.^_`|~-]{1,100}")
 
-_LOOKED_AT = frozenset((b"host", b"origin", b"sec-fetch-site"))
+_LOOKED_AT = (b"host", b"origin", b"sec-fetch-site")
 _MAX_PASSED = 1024
 _MAX_PARAM_HEADERS = 32
 
@@ -65,14 +65,13 @@ class Hosts:
 
     def check(self, head: Head) -> None:
         """Return if the request may come in. Raises HttpRefusal: 421 for the host, 403 for the page."""
-        seen: dict[bytes, bytes] = {}
-        for name, value in head.headers.items:
-            if name in _LOOKED_AT:
-                if name in seen:
+        headers = head.headers
+        if headers.repeated:
+            for name in _LOOKED_AT:
+                if len(headers.all(name)) > 1:
                     raise _host_refused() if name == b"host" else _origin_refused()
-                seen[name] = value
-        origin = seen.get(b"origin")
-        key = (seen.get(b"host"), origin, seen.get(b"sec-fetch-site") if origin is None else None)
+        origin = headers.get(b"origin")
+        key = (headers.get(b"host"), origin, headers.get(b"sec-fetch-site") if origin is None else None)
         if key in self._passed:
             return
         self._check_slowly(*key)

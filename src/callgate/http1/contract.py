@@ -8,6 +8,7 @@ another thread.
 """
 
 from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from typing import Any, Literal, Protocol
 
 from msgspec import Struct
@@ -37,31 +38,39 @@ class Limits(Struct, frozen=True, kw_only=True):
 class Headers:
     """The headers of one message, in order; not changed once it is made. Names are matched in lower case."""
 
-    __slots__ = ("_index", "items")
+    __slots__ = ("_index", "get", "items", "repeated")
 
     def __init__(self, items: Iterable[Header] = ()) -> None:
         self.items: list[Header] = list(items)
         self._index = dict(self.items)
-
-    def repeated(self) -> bool:
+        self.repeated = len(self._index) != len(self.items)
         """Whether any name stands more than once."""
-        return len(self._index) != len(self.items)
-
-    def get(self, name: bytes) -> bytes | None:
-        """The value of the only header `name`; None if there is none. ValueError if it stands more than once."""
-        if len(self._index) == len(self.items):
-            return self._index.get(name)
-        found = None
-        for key, value in self.items:
-            if key == name:
-                if found is not None:
-                    raise ValueError("the header stands more than once")
-                found = value
-        return found
+        self.get: Callable[[bytes], bytes | None] = (
+            partial(_only, self.items) if self.repeated else self._index.get
+        )
+        """The value of the only header of this name; None if there is none. ValueError if it stands more than once."""
 
     def all(self, name: bytes) -> list[bytes]:
         """Every value of `name`, in order."""
-        return [value for key, value in self.items if key == name]
+        if name not in self._index:
+            return []
+        return [value for key, value in self.items if key == name] if self.repeated else [self._index[name]]
+
+    def beginning(self, prefix: bytes) -> list[Header]:
+        """Every header whose name begins with `prefix`, in order."""
+        if prefix not in b"\n".join(self._index):
+            return []
+        return [header for header in self.items if header[0].startswith(prefix)]
+
+
+def _only(items: list[Header], name: bytes) -> bytes | None:
+    found = None
+    for key, value in items:
+        if key == name:
+            if found is not None:
+                raise ValueError("the header stands more than once")
+            found = value
+    return found
 
 
 class Head(Struct, gc=False):

@@ -150,7 +150,7 @@ class HeadReader:
         """How long the body is. Checks what stands or falls with the headers of one request."""
         if len(headers.items) > self._max_headers:
             raise Refused("HTTP006")
-        if headers.repeated():
+        if headers.repeated:
             for name in _ONCE:
                 if len(headers.all(name)) > 1:
                     raise Refused(

@@ -19,7 +19,7 @@ _NUMBER = re.compile(r"-?(0|[1-9][0-9]{0,399})(\.0+)?")
 
 def given(headers: Headers) -> tuple[Header, ...]:
     """The request's `Mcp-Param-*` headers."""
-    return tuple([header for header in headers.items if header[0].startswith(PARAM_PREFIX)])
+    return tuple(headers.beginning(PARAM_PREFIX))
 
 
 def declared(schema: Any) -> dict[bytes, tuple[str, ...]]:
