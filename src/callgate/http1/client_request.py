@@ -13,6 +13,7 @@ _TARGET = re.compile(rb"/[!-~]*")
 _CONTROLS = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]")
 _RESERVED = frozenset((b"host", b"content-length", b"transfer-encoding", b"connection", b"upgrade", b"te"))
 _MAX_KNOWN = 1_000
+_MAX_HEADS, _MAX_HEAD = 128, 2_048
 
 _known_names: dict[bytes, bytes] = {}
 
@@ -22,7 +23,8 @@ class RequestEncoder:
 
     def __init__(self, authority: str) -> None:
         self._host = b" HTTP/1.1\r\nhost: %b" % authority.encode()
-        self._targets: set[tuple[bytes, bytes]] = set()
+        self._heads: dict[tuple[bytes, bytes, tuple[Header, ...]], bytes] = {}
+        """Heads that were found sound, without their length: a gate sends the same few again and again."""
 
     def head(self, method: bytes, target: bytes, headers: Sequence[Header], length: int) -> bytes:
         """The head of a request whose body has `length` bytes.
@@ -30,8 +32,15 @@ class RequestEncoder:
         Raises ValueError, quoting nothing, for a method, target or header that could be read as more than it is,
         and for headers that say where a message ends: those are written here alone.
         """
-        if (method, target) not in self._targets:
-            self._check_line(method, target)
+        key = (method, target, tuple(headers))
+        head = self._heads.get(key) or self._sound(*key)
+        if length or method == b"POST":
+            return b"%b\r\ncontent-length: %d\r\n\r\n" % (head, length)
+        return head + b"\r\n\r\n"
+
+    def _sound(self, method: bytes, target: bytes, headers: tuple[Header, ...]) -> bytes:
+        if not (_TOKEN.fullmatch(method) and _TARGET.fullmatch(target)):
+            raise ValueError("the method or the target of a request holds a character that it must not")
         parts = [method, b" ", target, self._host]
         for name, value in headers:
             parts.append(_known_names.get(name) or _field(name))
@@ -40,15 +49,11 @@ class RequestEncoder:
         # Each header has exactly one line end, which is ours; what a value brings along would be one more.
         if head.count(b"\n") != len(headers) + 1 or _CONTROLS.search(head.replace(b"\r\n", b"")):
             raise ValueError("the value of a header holds a control character")
-        if length or method == b"POST":
-            return b"%b\r\ncontent-length: %d\r\n\r\n" % (head, length)
-        return head + b"\r\n\r\n"
-
-    def _check_line(self, method: bytes, target: bytes) -> None:
-        if not (_TOKEN.fullmatch(method) and _TARGET.fullmatch(target)):
-            raise ValueError("the method or the target of a request holds a character that it must not")
-        if len(self._targets) < _MAX_KNOWN:
-            self._targets.add((method, target))
+        if len(head) <= _MAX_HEAD:
+            if len(self._heads) >= _MAX_HEADS:
+                self._heads.clear()
+            self._heads[method, target, headers] = head
+        return head
 
 
 def _field(name: bytes) -> bytes:
