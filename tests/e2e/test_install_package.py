@@ -100,7 +100,7 @@ def test_the_wheel_holds_only_the_package_and_says_that_it_is_typed(installed: P
     assert {name.partition("/")[0].partition("-")[0] for name in names} == {"callgate"}
     inside = [name for name in names if name.startswith("callgate/")]
     assert "callgate/py.typed" in inside
-    assert all(name.endswith((".py", "py.typed")) for name in inside)
+    assert all(name.endswith((".py", ".lua", "py.typed")) for name in inside)
     assert not any("test" in name.rpartition("/")[2].replace("selftest", "") for name in inside)
     about = [name for name in names if name not in inside]
     assert any(name.endswith("LICENSE") for name in about)
