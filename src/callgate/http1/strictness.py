@@ -142,7 +142,7 @@ class HeadReader:
 
     def _headers(self, head: bytes) -> Headers:
         # llhttp leaves white space behind a value where it is.
-        if b" \r\n" in head or b"\t\r\n" in head:
+        if b" \r" in head or b"\t" in head:
             return Headers((name, value.rstrip(b" \t")) for name, value in self._items)
         return Headers(self._items)
 

@@ -7,6 +7,7 @@ from the frame that is sent, so that header and body cannot differ. No I/O.
 import re
 from base64 import b64encode
 from decimal import Decimal
+from functools import lru_cache
 from typing import Any
 
 from callgate.http1.contract import Header
@@ -29,6 +30,8 @@ _SAFE = re.compile(r"[!-~](?:[ -~]*[!-~])?")
 _WRAPPED = re.compile(r"=\?base64\?.*\?=", re.IGNORECASE)
 _TYPES = ("string", "integer", "boolean")
 _MAX_HEADERS = 50
+_MAX_KNOWN = 256
+"""Characters of a name whose header value is kept: a gate sees the same few again and again."""
 _MAX_EXACT = 2**53
 _MAX_INTEGER = 10**100
 
@@ -81,7 +84,7 @@ def frame_headers(frame: ClientFrame, params: dict[str, Any] | None, route: Rout
         return headers
     name = params.get(key)
     if type(name) is str:
-        headers.append((b"mcp-name", header_value(name)))
+        headers.append((b"mcp-name", _known(name) if len(name) <= _MAX_KNOWN else header_value(name)))
     if method == "tools/call":
         if route.param_headers is not None:
             headers += route.param_headers
@@ -96,6 +99,9 @@ def header_value(text: str) -> bytes:
         return text.encode()
     # Lone surrogates cannot stand in a frame that was read strictly.
     return b"=?base64?%b?=" % b64encode(text.encode("utf-8", "replace"))
+
+
+_known = lru_cache(256)(header_value)
 
 
 def param_headers(schema: object, arguments: object) -> list[Header]:
