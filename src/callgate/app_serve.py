@@ -65,6 +65,9 @@ def serve(options: ServeOptions, spawner: Spawner, report: Callable[[CallgateErr
     """
     loaded = settled_config(options.config)
     loaded = structs.replace(loaded, config=adjusted(loaded.config, options))
+    if all(server.url is not None for server in loaded.config.servers):
+        # Nothing to be started: should a later configuration want that, the spawner makes a nursery anew.
+        spawner.close()
     if loaded.config.workers == 1:
         return run_worker(options, loaded, spawner, None)
     spawner.close()
@@ -202,12 +205,8 @@ class _Worker:
         serving.ready()
         listener = self._loop.run_until_complete(self._listen())
         serving.begin(_Listening(listener, self._certificate))
-        for number in (signal.SIGTERM, signal.SIGINT):
-            self._loop.add_signal_handler(number, serving.drain, self._loop.stop)
-        signal.signal(signal.SIGHUP, signal.SIG_IGN)
-        if self._slot is None or self._slot.number == 0:
-            # Whoever reads that it listens may end it at once.
-            self._log("banner", self._banner(listener), event="listening")
+        # While the loop does not run it would swallow a signal.
+        self._loop.call_soon(self._begun, listener, serving)
         # What is alive now stays alive: the collector need not look at it again.
         gc.collect()
         gc.freeze()
@@ -216,6 +215,14 @@ class _Worker:
         finally:
             self._close()
         return 0
+
+    def _begun(self, listener: Listener, serving: Serving) -> None:
+        for number in (signal.SIGTERM, signal.SIGINT):
+            self._loop.add_signal_handler(number, serving.drain, self._loop.stop)
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)
+        if self._slot is None or self._slot.number == 0:
+            # Whoever reads that it listens may end it at once.
+            self._log("banner", self._banner(listener), event="listening")
 
     def _close(self) -> None:
         # What was told to close is closed by the loop.

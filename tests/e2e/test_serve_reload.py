@@ -4,6 +4,7 @@ import asyncio
 import json
 import ssl
 import subprocess
+import sys
 from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -12,11 +13,12 @@ from typing import Any
 
 from tests.support.http_agent import LEGACY, MODERN, Agent, on_loop
 from tests.support.lean_process import LeanServer
-from tests.support.serve_checks import every_call_is_recorded, records, wait_until
+from tests.support.serve_checks import alive, descendants, every_call_is_recorded, records, wait_until
 from tests.support.serve_process import ServeProcess
 
 from callgate.auth.apikeys import new_key
 
+PUPPET = Path(__file__).parents[1] / "upstream" / "puppet_server.py"
 # Each policy allows one of two tools; half of one is no policy that allows both or none.
 EVEN = "default: deny\ntools:\n  echo: {rules: []}\n"
 ODD = "default: deny\ntools:\n  other: {rules: []}\n"
@@ -144,6 +146,33 @@ def test_servers_come_change_and_go_while_others_are_called(tmp_path: Path) -> N
             on_loop(main)
             assert gate.stop() == 0
         every_call_is_recorded(audit, one.counts()["ran"] + 4)
+
+
+def test_a_gate_that_starts_no_server_keeps_no_nursery_and_gets_one_when_its_file_asks_for_it(
+    tmp_path: Path,
+) -> None:
+    settings = {"state": "memory://"}
+    child = {"command": [sys.executable, "-I", "-S", str(PUPPET), "modern"]}
+    with (
+        LeanServer() as lean,
+        ServeProcess(tmp_path / "gate", {"far": {"url": lean.url}}, settings=settings) as gate,
+    ):
+        assert descendants(gate.process.pid) == []
+
+        async def main() -> None:
+            gate.write_config({"far": {"url": lean.url}, "child": child}, settings)
+            await said(gate, "is in force now")
+            for name in ("child", "far", "child"):
+                async with Agent(gate.port, name, version=MODERN) as agent:
+                    answer = await agent.call("echo", text="x")
+                    assert answer.denied is None
+                    assert "result" in answer.message
+
+        on_loop(main)
+        started = descendants(gate.process.pid)
+        assert started
+        assert gate.stop() == 0
+        wait_until(lambda: not any(map(alive, started)), "children are left")
 
 
 def test_a_revoked_key_is_refused_under_load_and_others_are_not_disturbed(tmp_path: Path) -> None:
