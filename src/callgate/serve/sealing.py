@@ -6,13 +6,16 @@ and none has to remember it. Opening one never raises and tells nobody why it fa
 
 import os
 from base64 import urlsafe_b64decode, urlsafe_b64encode
+from functools import cached_property
 from hashlib import blake2b, sha256
 from hmac import compare_digest
+from typing import TYPE_CHECKING
 
 import msgspec
-from cryptography.exceptions import InvalidTag
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from msgspec import Struct
+
+if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 MAX_TOKEN = 4096
 _NONCE = 12
@@ -40,8 +43,15 @@ class Seal:
     """Seals with a key derived from `secret` (32 random bytes or more; anything shorter is refused elsewhere)."""
 
     def __init__(self, secret: bytes) -> None:
-        self._cipher = AESGCM(sha256(b"callgate session\0" + secret).digest())
+        self._session_key = sha256(b"callgate session\0" + secret).digest()
         self._mac_key = sha256(b"callgate task\0" + secret).digest()
+
+    @cached_property
+    def _cipher(self) -> "AESGCM":
+        # Costs megabytes; clients of 2026-07-28 have no sessions.
+        from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+        return AESGCM(self._session_key)
 
     def session(self, session: SealedSession, server: str, identity: str) -> str:
         """The Mcp-Session-Id of `session`, good for this server and this caller only."""
@@ -53,6 +63,8 @@ class Seal:
         """What `session` sealed; None if it is not ours, or for another server or caller."""
         if len(token) > MAX_TOKEN or not token.isascii():
             return None
+        from cryptography.exceptions import InvalidTag
+
         try:
             data = urlsafe_b64decode(token + "=" * (-len(token) % 4))
             if len(data) <= _NONCE or urlsafe_b64encode(data).rstrip(b"=") != token.encode():
