@@ -8,7 +8,7 @@ import logging
 import os
 import socket
 from collections.abc import Callable
-from email.utils import formatdate
+from time import gmtime, strftime
 from typing import Any, Final
 
 from callgate.clock import Clock, SystemClock
@@ -184,7 +184,9 @@ class Listener:
 
     def _read_clock(self) -> None:
         self.now = self._clock.monotonic_ns() / 1e9
-        self.date = formatdate(self._clock.wall_ns() / 1e9, usegmt=True).encode("ascii")
+        # RFC 9110, 5.6.7. A program has the C locale's names as long as nobody sets another; `email` costs a megabyte.
+        now = gmtime(self._clock.wall_ns() // 1_000_000_000)
+        self.date = strftime("%a, %d %b %Y %H:%M:%S GMT", now).encode("ascii")
 
     # the end
 

@@ -5,10 +5,8 @@ is the limit store, the audit, the secret that seals sessions, and a directory f
 """
 
 import os
-import shutil
 import signal
 import socket
-import tempfile
 from collections.abc import Callable
 from contextlib import suppress
 
@@ -70,6 +68,8 @@ class Supervisor:
             return self._watch()
         finally:
             self._first.close()
+            import shutil
+
             shutil.rmtree(self._directory, ignore_errors=True)
 
     def _start(self, number: int) -> None:
@@ -138,6 +138,8 @@ def supervise(
 
 
 def _private_directory() -> str:
+    import tempfile  # only where there are several processes
+
     try:
         return tempfile.mkdtemp(prefix="callgate-")
     except OSError as error:
