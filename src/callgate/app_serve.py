@@ -55,6 +55,7 @@ from callgate.upstream.http import HttpUpstream
 from callgate.upstream.stdio import StdioUpstream
 
 MIN_SECRET = 32
+_ENDING = (signal.SIGTERM, signal.SIGINT)
 
 
 def serve(options: ServeOptions, spawner: Spawner, report: Callable[[CallgateError], None]) -> int:
@@ -146,6 +147,7 @@ class _Worker:
         )
         gate.event("gate_started", None, f"callgate {callgate.__version__}, configuration {config.revision}")
         self._serving: Serving | None = None
+        self._told_to_end = False
         blocks = not isinstance(self._ledger, MemoryLedger) or (
             self._audit is not None and config.audit_sync == "full"
         )
@@ -188,6 +190,10 @@ class _Worker:
 
     def run(self) -> int:
         """Prove, accept, and go on until a signal ends it."""
+        # A loop that does not run yet loses signals: they are noted until it does.
+        for number in _ENDING:
+            signal.signal(number, self._note_signal)
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)
         self._self_test()
         self._serving = serving = Serving(
             self._loop,
@@ -217,12 +223,19 @@ class _Worker:
         return 0
 
     def _begun(self, listener: Listener, serving: Serving) -> None:
-        for number in (signal.SIGTERM, signal.SIGINT):
-            self._loop.add_signal_handler(number, serving.drain, self._loop.stop)
-        signal.signal(signal.SIGHUP, signal.SIG_IGN)
+        self._loop.call_soon(self._take_signals, serving)
         if self._slot is None or self._slot.number == 0:
             # Whoever reads that it listens may end it at once.
             self._log("banner", self._banner(listener), event="listening")
+
+    def _note_signal(self, _number: int, _frame: object) -> None:
+        self._told_to_end = True
+
+    def _take_signals(self, serving: Serving) -> None:
+        for number in _ENDING:
+            self._loop.add_signal_handler(number, serving.drain, self._loop.stop)
+        if self._told_to_end:
+            serving.drain(self._loop.stop)
 
     def _close(self) -> None:
         # What was told to close is closed by the loop.

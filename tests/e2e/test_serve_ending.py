@@ -14,7 +14,6 @@ from tests.support.serve_checks import (
     alive,
     descendants,
     every_call_is_recorded,
-    footprint,
     outcomes,
     wait_until,
 )
@@ -184,13 +183,11 @@ def test_of_two_workers_one_is_killed_the_other_goes_on_and_a_new_one_starts(tmp
         async def spread() -> None:
             """Agents until both workers have one with a call under way."""
             while len(made) < 2:
-                before = {pid: sockets(pid) for pid in descendants(gate.process.pid)}
                 agent = Agent(gate.port)
                 await agent.connect()
                 await agent.initialize()
-                for pid in before:
-                    if sockets(pid) > before[pid]:
-                        made.setdefault(pid, agent)
+                _, port = agent.writer.get_extra_info("sockname")
+                made.setdefault(holder(gate, port), agent)
 
         async def main() -> None:
             await spread()
@@ -236,6 +233,13 @@ def test_a_gate_that_is_told_to_end_while_its_workers_start_ends_with_all_of_the
                 all_gone(list(seen))
 
 
-def sockets(pid: int) -> int:
-    """How many sockets a process has."""
-    return footprint(pid).fds["socket"]
+def holder(gate: ServeProcess, port: int) -> int:
+    """The process of the gate that holds the other end of a connection from `port`."""
+    ends = f":{gate.port:04X}", f":{port:04X}"
+    rows = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
+    (inode,) = [row[9] for row in rows if row[1].endswith(ends[0]) and row[2].endswith(ends[1])]
+    for pid in descendants(gate.process.pid):
+        folder = f"/proc/{pid}/fd"
+        if any(os.readlink(f"{folder}/{fd}") == f"socket:[{inode}]" for fd in os.listdir(folder)):
+            return pid
+    raise AssertionError("no process holds the connection")
