@@ -11,7 +11,7 @@ from msgspec import Raw
 
 from callgate.audit.encode import clip
 from callgate.audit.record import Arguments
-from callgate.digest import fast, lean
+from callgate.digest import fast, ready
 
 ArgumentsMode = Literal["hash", "redacted", "full"]
 
@@ -28,7 +28,7 @@ def describe_arguments(arguments: dict[str, Any], raw: bytes, mode: ArgumentsMod
     the SHA-256 of `raw`. A description names at most `MAX_NAMES` members in all, to a depth of `MAX_DEPTH`.
     """
     if mode == "hash":
-        digest = lean if len(raw) < _LARGE else fast()
+        digest = ready() if len(raw) < _LARGE else fast()
         return "sha256:" + digest(raw).hexdigest()
     if mode == "full":
         return Raw(raw)

@@ -31,7 +31,7 @@ from callgate.audit.logfile import (
 from callgate.audit.record import FORMAT, ChainStart, Event, EventRecord, Record
 from callgate.audit.timestamp import Timestamp
 from callgate.clock import Clock
-from callgate.digest import fast, lean
+from callgate.digest import fast, ready
 from callgate.errors import AuditError
 
 Sync = Literal["full", "none"]
@@ -71,7 +71,7 @@ class JsonlAudit:
         self._monotonic_ns = clock.monotonic_ns
         self._timestamp = Timestamp(clock)
         self._patience = lock_patience
-        self._sha256 = lean
+        self._sha256 = ready()
         self._mutex = allocate_lock()
         self._generation = _generation
         self._closed = False
