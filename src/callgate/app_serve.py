@@ -16,7 +16,7 @@ from callgate.audit.jsonl import JsonlAudit
 from callgate.auth.authenticator import Authenticator
 from callgate.auth.hosts import Hosts
 from callgate.clock import SystemClock
-from callgate.config.checks import overridden
+from callgate.config.checks import overridden, refusal
 from callgate.config.loaded import Loaded
 from callgate.config.loader import settled_config
 from callgate.config.model import ServeConfig, ServerConfig
@@ -27,9 +27,9 @@ from callgate.gate.admit import Gate
 from callgate.gate.call import Caller
 from callgate.http1.allocation import keep_freed_memory
 from callgate.http1.listener import Listener
-from callgate.http1.tls import Certificate
 from callgate.policy.compile import Policy
 from callgate.proxy.selftest import refuses, with_canary
+from callgate.serve.certified import CertifiedListener, certificate_of
 from callgate.serve.front import Front, Page
 from callgate.serve.judging import Judging
 from callgate.serve.options import ServeOptions
@@ -48,6 +48,7 @@ from callgate.telemetry.logs import Log
 from callgate.telemetry.metrics import Metrics
 from callgate.telemetry.tracing import open_tracing
 from callgate.telemetry.workers import Workers
+from callgate.text import quote
 from callgate.transports.environment import child_environment
 from callgate.transports.spawner import Spawner
 from callgate.upstream.contract import Upstream
@@ -172,11 +173,7 @@ class _Worker:
             "0" if slot is None else str(slot.number),
         )
         self._authenticator = Authenticator(config.auth, clock=self._clock, notify=self._notify)
-        self._certificate = (
-            Certificate(config.listen.tls_cert, config.listen.tls_key)
-            if config.listen.tls_cert is not None and config.listen.tls_key is not None
-            else None
-        )
+        self._certificate = certificate_of(config.listen, from_file=options.tls_cert is None)
         servers = {f"/{one.name}/mcp": self._make(loaded, one.name) for one in config.servers}
         self._front = Front(
             self._shared,
@@ -210,7 +207,7 @@ class _Worker:
         self._front.pages = self._pages(self._config, self._front.hosts)
         serving.ready()
         listener = self._loop.run_until_complete(self._listen())
-        serving.begin(_Listening(listener, self._certificate))
+        serving.begin(CertifiedListener(listener, self._certificate))
         # While the loop does not run it would swallow a signal.
         self._loop.call_soon(self._begun, listener, serving)
         # What is alive now stays alive: the collector need not look at it again.
@@ -282,7 +279,7 @@ class _Worker:
         if config.url is not None:
             return HttpUpstream(config, self._loop, self._clock)
         if self._spawner is None:
-            raise CallgateError("CFG042", "a server that is started here belongs to one process alone")
+            raise refusal("CFG042", "a server that is started here belongs to one process alone")
         own = {name: read_secret(value) for name, value in config.env.items()}
         env = child_environment(os.environ, own)
         return StdioUpstream(config, env, self._spawner, self._loop, self._clock, self._log)
@@ -306,7 +303,11 @@ class _Worker:
             return os.urandom(MIN_SECRET) if self._slot is None else self._slot.secret
         found = read_secret(secret).encode()
         if len(found) < MIN_SECRET:
-            raise CallgateError("CFG051", f"the secret of `sessions` is shorter than {MIN_SECRET} characters")
+            raise refusal(
+                "CFG051",
+                f"`secret` of `sessions` in {quote(self._config.path, 200)} has fewer than {MIN_SECRET} characters",
+                "make a random one with `openssl rand -hex 32`, and put it where the file says",
+            )
         return found
 
     def _pages(self, config: ServeConfig, hosts: Hosts) -> Mapping[str, Page]:
@@ -386,21 +387,3 @@ class _Worker:
             f"  configuration {config.revision[:7]}  state {state}  audit {audit}  {keys}{several}"
             f"  self-test ok  → {names}"
         )
-
-
-class _Listening:
-    """The listener with the certificate that it shows."""
-
-    def __init__(self, listener: Listener, certificate: Certificate | None) -> None:
-        self._listener = listener
-        self._certificate = certificate
-        self.stop_accepting = listener.stop_accepting
-        self.close = listener.close
-
-    @property
-    def connections(self) -> int:
-        return self._listener.connections
-
-    def reload_tls(self) -> None:
-        if self._certificate is not None:
-            self._certificate.refresh()

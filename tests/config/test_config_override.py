@@ -7,7 +7,7 @@ from config_files import HTTP_SERVER, SERVER, config
 
 from callgate.config.checks import overridden
 from callgate.config.reload import changes
-from callgate.errors import ConfigError
+from callgate.errors import ConfigError, UsageError
 
 
 def refusal(folder: Path, text: str, **options: object) -> str:
@@ -37,9 +37,13 @@ def test_a_listener_for_others_needs_authentication_or_the_operator_s_word(tmp_p
         overridden(config(tmp_path, f"{SERVER}{text}"), host="10.0.0.1")
 
 
-def test_half_of_tls_is_refused(tmp_path: Path) -> None:
-    assert refusal(tmp_path, SERVER, tls_cert="/c") == "CFG041"
-    assert refusal(tmp_path, SERVER, tls_key="/k") == "CFG041"
+@pytest.mark.parametrize(("given", "missing"), [("tls_cert", "--tls-key"), ("tls_key", "--tls-cert")])
+def test_half_of_tls_on_the_command_line_is_a_mistake_of_the_command_line(
+    tmp_path: Path, given: str, missing: str
+) -> None:
+    with pytest.raises(UsageError, match=f"`{missing}` is missing") as error:
+        overridden(config(tmp_path, SERVER), **{given: "/x"})  # type: ignore[arg-type]
+    assert (error.value.code, error.value.exit_status) == ("USE002", 2)
 
 
 def test_workers_are_checked_against_servers_and_state(tmp_path: Path) -> None:

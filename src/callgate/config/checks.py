@@ -8,7 +8,7 @@ from callgate.config.model import ServeConfig
 from callgate.config.places import is_any_address, is_loopback
 from callgate.config.state_url import is_memory
 from callgate.diagnostics import Diagnostic
-from callgate.errors import ConfigError
+from callgate.errors import ConfigError, UsageError
 from callgate.text import quote
 
 if TYPE_CHECKING:
@@ -60,11 +60,16 @@ def overridden(
     state: str | None = None,
     workers: int | None = None,
 ) -> ServeConfig:
-    """Return `config` with what the command line says instead. Raises ConfigError if that does not go together."""
+    """Return `config` with what the command line says instead.
+
+    Raises ConfigError if that does not go together, UsageError (USE002) for one TLS file without the other.
+    """
     listen = config.listen
     if (tls_cert is None) != (tls_key is None):
         missing = "--tls-key" if tls_key is None else "--tls-cert"
-        raise ConfigError([_error("CFG041", f"TLS needs a certificate and its key: `{missing}` is missing")])
+        raise UsageError(
+            "USE002", f"TLS needs a certificate and its key: `{missing}` is missing", "give both"
+        )
     listen = replace(
         listen,
         host=listen.host if host is None else host,
@@ -124,6 +129,11 @@ def _workers(config: ServeConfig) -> list[Diagnostic]:
             )
         )
     return found
+
+
+def refusal(code: str, message: str, help: str | None = None) -> ConfigError:
+    """The error for something that the configuration says and that cannot be."""
+    return ConfigError([_error(code, message, help)])
 
 
 def _error(code: str, message: str, help: str | None = None) -> Diagnostic:
