@@ -120,6 +120,28 @@ def test_the_exit_status_is_the_answer(
     assert explain(capsys, "-c", file, *words)[0] == status
 
 
+@pytest.mark.parametrize(
+    ("amount", "code"),
+    [("1000000.01", "DEN020"), ("999999999999999999999", "DEN020"), ("1000000.00", "")],
+)
+def test_a_call_that_alone_exceeds_a_limit_is_denied_without_a_look_at_any_counter(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], amount: str, code: str
+) -> None:
+    path = tmp_path / "p.yaml"
+    path.write_text(
+        POLICY.replace("      - {action: deny, name: cap, when: {args.amount: {gt: 50000}}}\n", "")
+    )
+    words = ("-c", str(path), "create_charge", f'{{"amount": {amount}, "currency": "usd"}}')
+    data = as_json(capsys, *words)
+    assert data["effect"] == ("deny" if code else "allow")
+    assert [(reason["code"], reason["rule"]) for reason in data["reasons"]] == (
+        [(code, "spend")] if code else []
+    )
+    status, out, _ = explain(capsys, *words)
+    assert status == (1 if code else 0)
+    assert ("alone exceeds the limit" in out) is (code == "DEN020")
+
+
 def test_a_call_that_waits_for_approval_is_a_denied_one(
     file: str, capsys: pytest.CaptureFixture[str]
 ) -> None:

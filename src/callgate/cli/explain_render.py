@@ -133,10 +133,16 @@ def _row(rule: RuleExplanation, tool: str) -> _Row:
 
 
 def _general(explanation: Explanation) -> list[_Row]:
-    """What no rule says: the default, a name that only resembles one, a hidden tool."""
+    """What no rule says: the default, a name that only resembles one, a limit without room, a hidden tool."""
     told = {reason for rule in explanation.rules for reason in rule.reasons}
     rows: list[_Row] = [
-        ("hit", "deny", escape(reason.rule or "name"), [escape(reason.text)], "")
+        (
+            "hit",
+            "deny",
+            escape(reason.rule or "name"),
+            [escape(reason.text)],
+            _place(reason.source) if reason.source else "",
+        )
         for reason in explanation.reasons
         if reason not in told
     ]

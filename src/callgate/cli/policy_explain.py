@@ -8,6 +8,7 @@ from msgspec import Struct
 
 from callgate.cli.console import color_wanted, is_terminal
 from callgate.cli.exact_json import parse_exact
+from callgate.cli.explain_limits import with_limits
 from callgate.cli.explain_render import explain_data, explain_human, explain_plain
 from callgate.cli.render import render_human
 from callgate.decision import Effect, Request
@@ -34,7 +35,7 @@ examples:
 
 Rules that look at `identity`, claims, `server` or `session` need these options to come out as at the gate.
 Without --tools, checks that need the tool's own schema are not made, and are told as unknown.
-Limits are not looked up: what would be charged is shown, not what is left.
+Limits are not looked up: what would be charged is shown, not what is left. A call that alone exceeds one is denied.
 
 exit status: 0 allowed, 1 denied, 2 the command line is not valid, 3 the policy is not
 """
@@ -108,7 +109,7 @@ def run(options: argparse.Namespace) -> int:
         claims or None,
     )
     policy = compile_policy(document)
-    explanation = explain(policy, request, check_schema=bool(options.tools))
+    explanation = with_limits(explain(policy, request, check_schema=bool(options.tools)))
     notes = (listing.problem,) if listing.problem else ()
     matching = _matching(document, {rule.tool for rule in explanation.rules}) if options.normalized else None
     look = options.format or ("human" if is_terminal(sys.stdout) else "plain")
