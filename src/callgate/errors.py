@@ -70,9 +70,19 @@ class UpstreamError(CallgateError):
 
 
 class StateError(CallgateError):
-    """The limit store is broken, full, locked or unreadable."""
+    """The limit store is broken, full, locked or unreadable.
+
+    `message` may name where the store is: it is for whoever runs the gate, never for agents. `retry_after` is in
+    seconds, where it is known when a call could pass again.
+    """
 
     exit_status = 5
+
+    def __init__(
+        self, code: str, message: str, help: str | None = None, *, retry_after: float | None = None
+    ) -> None:
+        super().__init__(code, message, help)
+        self.retry_after = retry_after
 
 
 class AuditError(CallgateError):

@@ -4,11 +4,14 @@ import pytest
 
 from callgate.clock import ManualClock
 from callgate.decision import Request
-from callgate.gate.denial import Denial, limit_denial
+from callgate.errors import StateError
+from callgate.gate.denial import Denial, limit_denial, store_denial
 from callgate.policy.compile import compile_policy
 from callgate.policy.load import load_policy
+from callgate.state.amounts import uncountable
 from callgate.state.ledger import Refused
 from callgate.state.memory import MemoryLedger
+from callgate.state.redis_failures import lost
 
 
 def refusal(rule: str, *calls: tuple[str, object], tool: str = "create_*") -> str:
@@ -81,3 +84,21 @@ def test_a_cost_that_is_too_much_alone_says_so_and_names_no_time() -> None:
 )
 def test_a_long_wait_is_told_in_larger_units_too_and_never_too_short(seconds: int, told: str) -> None:
     assert Denial("X", None, "Wait.", seconds).text == f"denied by policy: Wait; try again in {told}"
+
+
+def test_where_the_store_is_and_what_ails_it_is_for_the_log_and_not_for_agents() -> None:
+    said = "cannot reach state store `redis://10.1.2.3:6379/0`: invalid username-password pair"
+    denial = store_denial(StateError("STA020", said))
+    assert denial.text == "denied by policy: the limit store cannot answer"
+    assert "10.1.2.3" not in str(denial.structured())
+    assert denial.log_text == f"the limit store cannot answer: {said} [STA020]"
+
+
+def test_a_limit_that_is_closed_for_a_time_says_when_to_try_again() -> None:
+    denial = store_denial(lost("redis://10.1.2.3:6379/0", 59.2))
+    assert denial.structured()["retry_after"] == 60
+    assert denial.text == "denied by policy: the limit store cannot answer; try again in 60 s"
+
+
+def test_an_amount_that_cannot_be_counted_is_told_to_whoever_sent_it() -> None:
+    assert "a number" in store_denial(uncountable()).text

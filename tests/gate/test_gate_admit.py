@@ -174,12 +174,24 @@ def test_a_store_that_fails_denies_says_so_and_recovers() -> None:
     denial = scene.denial()
     assert denial is not None
     assert denial.code == "DEN030"
-    assert "the disk is gone" in denial.reason
+    assert "the disk is gone" not in str(denial.structured()) + denial.text, "that is not for agents"
+    assert "the disk is gone" in denial.log_text
     assert scene.denial("free") is None
     scene.ledger.broken = False
     assert scene.passes()
     events = [record.event for record in scene.committed() if isinstance(record, EventRecord)]
     assert events == ["store_failed"]
+
+
+def test_asking_the_store_shows_that_it_fails_and_that_it_answers_again_without_any_call() -> None:
+    scene = Scene()
+    scene.ledger.broken = True
+    scene.gate.probe()
+    assert scene.gate.store_failure is not None
+    assert scene.gate.store_failure.code == "STA001"
+    scene.ledger.broken = False
+    scene.gate.probe()
+    assert scene.gate.store_failure is None
 
 
 def test_a_store_that_fails_when_a_call_ends_leaves_it_spent() -> None:

@@ -123,8 +123,9 @@ CODES: dict[str, CodePage] = {
         "The limit store cannot answer",
         "The call is subject to a limit, and the store that counts is broken, full, locked or unreadable. What "
         "cannot be counted is not forwarded.",
-        "Try again in a moment. For the operator: the gate's messages say what is wrong with the store; it "
-        "recovers by itself when the store does.",
+        "Try again in a moment, or after `retry_after` seconds where that is given. For the operator: the gate's log "
+        "and the audit's `store_failed` events say what is wrong with the store; it recovers by itself when the "
+        "store does. Agents are not told where the store is or what ails it.",
     ),
     "DEN031": CodePage(
         "The record cannot be written",

@@ -14,13 +14,16 @@ from callgate.audit.arguments import ArgumentsMode, describe_arguments
 from callgate.audit.record import Arguments, DecisionRecord, Event, EventRecord, OutcomeRecord, Record, Status
 from callgate.audit.timestamp import Timestamp
 from callgate.clock import Clock
-from callgate.decision import Amount, Charge, Decision, Effect, Request
+from callgate.decision import Amount, Charge, Decision, Effect, Request, SlidingWindow
 from callgate.errors import AuditError, StateError
 from callgate.gate.call import Admission, Call, Caller, DecidesCalls, request_of
-from callgate.gate.denial import Denial, limit_denial, reason_denial
+from callgate.gate.denial import UNCOUNTABLE, Denial, limit_denial, reason_denial, store_denial
 from callgate.state.ledger import Ledger, Refused, Reserved
 
 MAX_USAGE = 500
+_MINUTE = SlidingWindow(60_000)
+_ANSWERS = (UNCOUNTABLE, "STA026", "STA027")
+"""Errors of a store that works, and will not count this one call."""
 _ALLOW = Effect.ALLOW
 _encode = Encoder(decimal_format="number").encode
 
@@ -72,6 +75,8 @@ class Gate:
         self._charged: dict[tuple[str, str], Charge] = {}
         self.must_commit = False
         """True while a record waits that has to be written before its call is forwarded."""
+        self.store_failure: StateError | None = None
+        """Why the limit store could not answer when it was last asked; None if it could."""
 
     @property
     def waiting(self) -> int:
@@ -132,6 +137,15 @@ class Gate:
                     *(call.caller, call.policy.revision),
                 )
         return [admission for admission, _ in judged]
+
+    def probe(self) -> None:
+        """Find out whether the limit store answers, whether or not a call needs it: see `store_failure`."""
+        try:
+            self.ledger.used("", _MINUTE)
+        except StateError as error:
+            self._note_store(error)
+        else:
+            self.store_failure = None
 
     def usage(self) -> list[tuple[str, str, Amount, Amount]]:
         """Server, rule, use and maximum of limits that `admit_all` charged, each by the counter charged last.
@@ -254,17 +268,21 @@ class Gate:
 
     def _reserved(self, admission: Admission, outcome: Reserved | Refused | StateError) -> None:
         if type(outcome) is Reserved:
+            self.store_failure = None
             admission.reservation = outcome.id
         elif type(outcome) is Refused:
+            self.store_failure = None
             admission.denial = limit_denial(outcome, admission.tool)
         else:
             self._store_failed(admission, outcome)  # type: ignore[arg-type]
 
     def _store_failed(self, admission: Admission, error: StateError) -> None:
+        self._note_store(error)
         self.event("store_failed", error.code, error.message)
-        admission.denial = Denial(
-            code.STORE_UNAVAILABLE, None, f"the limit store cannot answer: {error.message}"
-        )
+        admission.denial = store_denial(error)
+
+    def _note_store(self, error: StateError) -> None:
+        self.store_failure = None if error.code in _ANSWERS else error
 
     def _give_back(self, admission: Admission) -> None:
         if admission.reservation is None:

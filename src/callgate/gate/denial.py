@@ -7,17 +7,25 @@ from msgspec import Struct
 
 from callgate import denial_codes as code
 from callgate.decision import Limit, Reason
+from callgate.errors import StateError
 from callgate.state.ledger import Refused
 from callgate.text import clause, quote
 
+UNCOUNTABLE = "STA012"
+"""The code of a StateError that is the fault of the call's amounts, not of the store."""
+
 
 class Denial(Struct, frozen=True):
-    """`reason` is what the agent reads after "denied by policy: "; `retry_after` is in whole seconds."""
+    """`reason` is what the agent reads after "denied by policy: "; `retry_after` is in whole seconds.
+
+    `detail` is for the log of whoever runs the gate, and never told to an agent.
+    """
 
     code: str
     rule: str | None
     reason: str
     retry_after: int | None = None
+    detail: str | None = None
 
     @property
     def text(self) -> str:
@@ -25,6 +33,11 @@ class Denial(Struct, frozen=True):
         if self.retry_after is None:
             return f"denied by policy: {self.reason}"
         return f"denied by policy: {clause(self.reason)}; try again in {_duration(self.retry_after)}"
+
+    @property
+    def log_text(self) -> str:
+        """Why, for whoever runs the gate."""
+        return self.reason if self.detail is None else f"{clause(self.reason)}: {self.detail}"
 
     def structured(self) -> dict[str, str | int]:
         """The structured content of the refusal: code, rule, reason and, where waiting helps, retry_after."""
@@ -42,9 +55,23 @@ def reason_denial(reasons: Sequence[Reason]) -> Denial:
     return Denial(first.code, first.rule, first.text)
 
 
+def store_denial(error: StateError) -> Denial:
+    """The denial for a call that could not be counted. What the store says of itself is not for agents."""
+    if error.code == UNCOUNTABLE:
+        # Of the call's own arguments; nothing of the store is in it.
+        return Denial(code.STORE_UNAVAILABLE, None, error.message)
+    return Denial(
+        code.STORE_UNAVAILABLE,
+        None,
+        "the limit store cannot answer",
+        _whole_seconds(error.retry_after),
+        f"{error.message} [{error.code}]",
+    )
+
+
 def limit_denial(refused: Refused, tool: str) -> Denial:
     """The denial for a charge or guard that the ledger refused."""
-    wait = None if refused.retry_after is None else max(1, math.ceil(refused.retry_after))
+    wait = _whole_seconds(refused.retry_after)
     if refused.guard is not None:
         guard = refused.guard
         return Denial(
@@ -83,6 +110,11 @@ def _whose(limit: Limit, tool: str) -> str:
     if limit.shared == "*":
         return "all tools together"
     return f"{quote(limit.shared)}, which all its tools share"
+
+
+def _whole_seconds(wait: float | None) -> int | None:
+    """A wait in seconds, rounded up and never 0; None if waiting does not help."""
+    return None if wait is None else max(1, math.ceil(wait))
 
 
 def _duration(seconds: int) -> str:

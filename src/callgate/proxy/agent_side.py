@@ -153,7 +153,7 @@ class AgentSide:
         denial: Denial = admission.denial  # type: ignore[assignment]
         self.answer_denial(request_id, admission.tool, denial, modern=modern)
         told = code.HIDDEN if admission.hidden else denial.code
-        self._state.log("info", f"deny   {escape(admission.tool)}   {told} {escape(denial.reason)}")
+        self._state.log("info", f"deny   {escape(admission.tool)}   {told} {escape(denial.log_text)}")
 
     def answer_denial(self, request_id: RequestId, tool: str, denial: Denial, *, modern: bool) -> None:
         """Queue the answer to a refused call."""

@@ -90,6 +90,7 @@ def lost(shown: str, seconds: float) -> StateError:
         "STA026",
         f"state store `{shown}` has lost its counters: this limit is closed for another {seconds:.0f} s",
         "wait, or restart the gates with `?after_loss=continue` to begin at zero",
+        retry_after=seconds,
     )
 
 
