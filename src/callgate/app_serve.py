@@ -4,9 +4,7 @@ import asyncio
 import gc
 import os
 import signal
-import sys
 from collections.abc import Callable, Mapping
-from contextlib import suppress
 
 import uvloop
 from msgspec import structs
@@ -16,12 +14,10 @@ from callgate.audit.jsonl import JsonlAudit
 from callgate.auth.authenticator import Authenticator
 from callgate.auth.hosts import Hosts
 from callgate.clock import SystemClock
-from callgate.config.checks import overridden, refusal
 from callgate.config.loaded import Loaded
 from callgate.config.loader import settled_config
-from callgate.config.model import ServeConfig, ServerConfig
+from callgate.config.model import ServeConfig
 from callgate.config.reload import one_line
-from callgate.config.secrets import read_secret
 from callgate.errors import AuditError, CallgateError, StateError
 from callgate.gate.admit import Gate
 from callgate.gate.call import Caller
@@ -29,33 +25,27 @@ from callgate.http1.allocation import keep_freed_memory
 from callgate.http1.listener import Listener
 from callgate.policy.compile import Policy
 from callgate.proxy.selftest import refuses, with_canary
+from callgate.serve.banner import banner
 from callgate.serve.certified import CertifiedListener, certificate_of
 from callgate.serve.front import Front, Page
 from callgate.serve.judging import Judging
 from callgate.serve.options import ServeOptions
 from callgate.serve.pages import pages
 from callgate.serve.sealing import Seal
-from callgate.serve.selftest import NoServer, Noted, canary_call, canary_head, check
+from callgate.serve.selftest import prove
 from callgate.serve.serving import Serving
 from callgate.serve.shared import Guarded, Shared
 from callgate.serve.unanswered import Unanswered
 from callgate.serve.workers import Slot, supervise
-from callgate.state.ledger import Ledger
+from callgate.serve_parts import adjusted, open_store, session_secret, upstream
 from callgate.state.memory import MemoryLedger
-from callgate.state.open import default_state_dir, open_ledger
 from callgate.telemetry.contract import Levels
 from callgate.telemetry.logs import Log
 from callgate.telemetry.metrics import Metrics
 from callgate.telemetry.tracing import open_tracing
 from callgate.telemetry.workers import Workers
-from callgate.text import quote
-from callgate.transports.environment import child_environment
 from callgate.transports.spawner import Spawner
-from callgate.upstream.contract import Upstream
-from callgate.upstream.http import HttpUpstream
-from callgate.upstream.stdio import StdioUpstream
 
-MIN_SECRET = 32
 _ENDING = (signal.SIGTERM, signal.SIGINT)
 
 
@@ -76,21 +66,6 @@ def serve(options: ServeOptions, spawner: Spawner, report: Callable[[CallgateErr
     return supervise(
         loaded.config, lambda slot: run_worker(options, loaded, None, slot), report, SystemClock()
     )
-
-
-def adjusted(config: ServeConfig, options: ServeOptions) -> ServeConfig:
-    """The configuration with what the command line says instead. Raises ConfigError if that does not go together."""
-    config = overridden(
-        config,
-        host=options.host,
-        port=options.port,
-        tls_cert=options.tls_cert,
-        tls_key=options.tls_key,
-        state=options.state,
-        workers=options.workers,
-    )
-    audit = config.audit if options.audit is None else os.path.abspath(options.audit)
-    return structs.replace(config, audit=audit, audit_sync=options.audit_sync or config.audit_sync)
 
 
 def run_worker(options: ServeOptions, loaded: Loaded, spawner: Spawner | None, slot: Slot | None) -> int:
@@ -131,7 +106,7 @@ class _Worker:
             config.telemetry.otlp_endpoint, config.telemetry.service_name, os.environ, self._log
         )
         token = os.urandom(8).hex()
-        self._ledger = self._open_ledger()
+        self._ledger = open_store(config, self._clock, self._store_told)
         self._audit = (
             None
             if config.audit is None
@@ -155,7 +130,7 @@ class _Worker:
         judging = Judging(gate, loop, threaded=blocks, failed=self._audit_changed)
         self._shared = Shared(
             judging=judging,
-            seal=Seal(self._secret()),
+            seal=Seal(session_secret(config, slot)),
             observer=self._metrics,
             log=self._log,
             clock=self._clock,
@@ -191,7 +166,7 @@ class _Worker:
         for number in _ENDING:
             signal.signal(number, self._note_signal)
         signal.signal(signal.SIGHUP, signal.SIG_IGN)
-        self._self_test()
+        prove(self._front.servers, self._shared, self._config.listen, self._canary, self._loop)
         self._serving = serving = Serving(
             self._loop,
             self._loaded,
@@ -223,7 +198,7 @@ class _Worker:
         self._loop.call_soon(self._take_signals, serving)
         if self._slot is None or self._slot.number == 0:
             # Whoever reads that it listens may end it at once.
-            self._log("banner", self._banner(listener), event="listening")
+            self._log("banner", banner(self._config, *listener.addresses[0]), event="listening")
 
     def _note_signal(self, _number: int, _frame: object) -> None:
         self._told_to_end = True
@@ -265,8 +240,8 @@ class _Worker:
         """One server with its policy. Raises CallgateError: the self-test failed, or a secret is missing."""
         config = next(one for one in loaded.config.servers if one.name == name)
         policy = self._policy(loaded, name)
-        upstream = self._upstream(config)
-        return Guarded(config, policy, upstream, self._clock, self._loop, os.urandom(8).hex())
+        way = upstream(config, self._spawner, self._loop, self._clock, self._log)
+        return Guarded(config, policy, way, self._clock, self._loop, os.urandom(8).hex())
 
     def _policy(self, loaded: Loaded, name: str) -> Policy:
         policy = with_canary(loaded.documents[name], self._canary)
@@ -274,41 +249,6 @@ class _Worker:
             raise CallgateError("SELF001", f"the self-test of the policy of `{name}` failed")
         self._metrics.know(name, [tool.pattern for tool in loaded.documents[name].tools])
         return policy
-
-    def _upstream(self, config: ServerConfig) -> Upstream:
-        if config.url is not None:
-            return HttpUpstream(config, self._loop, self._clock)
-        if self._spawner is None:
-            raise refusal("CFG042", "a server that is started here belongs to one process alone")
-        own = {name: read_secret(value) for name, value in config.env.items()}
-        env = child_environment(os.environ, own)
-        return StdioUpstream(config, env, self._spawner, self._loop, self._clock, self._log)
-
-    def _open_ledger(self) -> Ledger:
-        config = self._config
-        state = config.state if isinstance(config.state, str | None) else read_secret(config.state)
-        return open_ledger(
-            state,
-            self._clock,
-            state_dir=default_state_dir(os.environ, sys.platform),
-            durable_sessions=True,
-            outlives_process=True,
-            on_failure=config.state_failure,
-            notify=self._store_told,
-        )
-
-    def _secret(self) -> bytes:
-        secret = self._config.sessions.secret
-        if secret is None:
-            return os.urandom(MIN_SECRET) if self._slot is None else self._slot.secret
-        found = read_secret(secret).encode()
-        if len(found) < MIN_SECRET:
-            raise refusal(
-                "CFG051",
-                f"`secret` of `sessions` in {quote(self._config.path, 200)} has fewer than {MIN_SECRET} characters",
-                "make a random one with `openssl rand -hex 32`, and put it where the file says",
-            )
-        return found
 
     def _pages(self, config: ServeConfig, hosts: Hosts) -> Mapping[str, Page]:
         serving = self._serving
@@ -338,52 +278,3 @@ class _Worker:
         for document in loaded.documents.values():
             for finding in document.warnings:
                 self._log("warning", one_line(finding))
-
-    def _self_test(self) -> None:
-        """Send the canary to every server's path; nothing may come out behind it."""
-        for path, guarded in self._front.servers.items():
-            server = NoServer(guarded.name)
-            stand_in = Guarded(
-                guarded.config, guarded.policy, server, self._clock, self._loop, os.urandom(8).hex()
-            )
-            shared = structs.replace(
-                self._shared, observer=Metrics(self._clock), log=Log("error", "text", self._clock)
-            )
-            answered: asyncio.Future[None] = self._loop.create_future()
-            noted = Noted(lambda waiting=answered: waiting.set_result(None))  # type: ignore[misc]
-            config = self._config.listen
-            front = Front(shared, {path: stand_in}, {}, Authenticator(None), Hosts(config), lambda: True)
-            head = canary_head(path, self._canary)
-            front.head(head)
-            front.handle(head, canary_call(self._canary), noted)
-            with suppress(TimeoutError):
-                self._loop.run_until_complete(asyncio.wait_for(answered, 10))
-            check(noted, server)
-
-    def _banner(self, listener: Listener) -> str:
-        config = self._config
-        host, port = listener.addresses[0]
-        shown = f"[{host}]" if ":" in host else host
-        scheme = "http" if self._certificate is None else "https"
-        state = (
-            "sqlite"
-            if config.state is None
-            else "redis"
-            if not isinstance(config.state, str)
-            else config.state.partition(":")[0]
-        )
-        audit = (
-            "off"
-            if config.audit is None
-            else "jsonl"
-            if config.audit_sync == "full"
-            else "jsonl (not synced)"
-        )
-        keys = "nobody is asked who they are" if config.auth is None else "callers authenticated"
-        names = ", ".join(one.name for one in config.servers)
-        several = "" if config.workers == 1 else f"  {config.workers} workers"
-        return (
-            f"callgate {callgate.__version__}  listening on {scheme}://{shown}:{port}"
-            f"  configuration {config.revision[:7]}  state {state}  audit {audit}  {keys}{several}"
-            f"  self-test ok  → {names}"
-        )

@@ -4,16 +4,28 @@ It goes through the real front, the real policy, limit store and audit; only the
 nothing may reach that. If anything else happens the gate does not run.
 """
 
-from collections.abc import Callable, Sequence
+import asyncio
+import os
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 import msgspec
+from msgspec import structs
 
+from callgate.auth.authenticator import Authenticator
+from callgate.auth.hosts import Hosts
+from callgate.config.model import ListenConfig
 from callgate.errors import CallgateError
 from callgate.http1.contract import Head, Header, Headers
+from callgate.serve.front import Front
+from callgate.serve.shared import Guarded, Shared
+from callgate.telemetry.logs import Log
+from callgate.telemetry.metrics import Metrics
 from callgate.upstream.contract import Route, Sink, UpstreamFailure
 from callgate.wire.strict import ClientFrame
 
+PATIENCE_SECONDS = 10.0
 CANARY_REASON = "this call tests the gate"
 _CLOSED = UpstreamFailure("unreachable", "UPS020", "the self-test has no server", ran=False)
 
@@ -121,3 +133,31 @@ def check(noted: Noted, server: NoServer) -> None:
             "the self-test failed: a call that must be denied was not",
             "do not use this installation; reinstall it, and report this if it happens again",
         )
+
+
+def prove(
+    servers: Mapping[str, Guarded],
+    shared: Shared,
+    listen: ListenConfig,
+    canary: str,
+    loop: asyncio.AbstractEventLoop,
+) -> None:
+    """Send `canary` to every server's path; nothing may come out behind it. The loop must not run yet.
+
+    Raises CallgateError (SELF001).
+    """
+    for path, guarded in servers.items():
+        server = NoServer(guarded.name)
+        stand_in = Guarded(guarded.config, guarded.policy, server, shared.clock, loop, os.urandom(8).hex())
+        unseen = structs.replace(
+            shared, observer=Metrics(shared.clock), log=Log("error", "text", shared.clock)
+        )
+        answered: asyncio.Future[None] = loop.create_future()
+        noted = Noted(lambda waiting=answered: waiting.set_result(None))  # type: ignore[misc]
+        front = Front(unseen, {path: stand_in}, {}, Authenticator(None), Hosts(listen), lambda: True)
+        head = canary_head(path, canary)
+        front.head(head)
+        front.handle(head, canary_call(canary), noted)
+        with suppress(TimeoutError):
+            loop.run_until_complete(asyncio.wait_for(answered, PATIENCE_SECONDS))
+        check(noted, server)
