@@ -8,6 +8,7 @@ from msgspec import Struct
 
 from callgate.agent_gate import MAX_AGENT_FRAME, MAX_SERVER_FRAME, AgentGate, GateOptions
 from callgate.config.model import Secret, ServerConfig
+from callgate.http1.origin import read_url
 from callgate.policyloader import PolicyLoad
 from callgate.proxy.state import MAX_IN_FLIGHT, Log
 from callgate.remote.shell import Shell
@@ -55,6 +56,7 @@ def guard_remote(load: PolicyLoad, options: RemoteOptions, log: Log) -> int:
             upstream,
             loop,
             log,
+            called=_called(config.name, options.url),
             agent_in=0,
             agent_out=nonblocking_output(1),
             max_frame=MAX_AGENT_FRAME,
@@ -67,6 +69,13 @@ def guard_remote(load: PolicyLoad, options: RemoteOptions, log: Log) -> int:
         loop.close()
         gate.close()
     return 0
+
+
+def _called(name: str, url: str) -> str:
+    """The name, and the address without its query, in which credentials may stand."""
+    origin, target = read_url(url)
+    path = target.partition("?")[0]
+    return escape(f"{name} ({origin.scheme}://{origin.authority}{path})")
 
 
 def _told(context: dict[str, Any], log: Log) -> None:

@@ -215,6 +215,23 @@ def test_what_cannot_be_sent_is_given_back(tmp_path: Path) -> None:
     assert outcomes(tmp_path) == ["not_forwarded", "not_forwarded"]
 
 
+def test_a_server_that_is_not_there_is_logged_once_by_name_and_address_without_its_query(
+    tmp_path: Path,
+) -> None:
+    with ScriptedServer(always(OK)) as server:
+        pass
+    server.url += "?api_key=hidden"
+    with gate(tmp_path, server) as agent:
+        for number in (1, 2):
+            assert error(agent.call("echo", {}, number, **MODERN))[0] == "UPS020"
+    assert agent.wait() == 0
+    told = [line for line in agent.stderr.splitlines() if "[UPS020]" in line]
+    assert len(told) == 1, agent.stderr
+    assert told[0].startswith("callgate warning: 127.0.0.1 (http://127.0.0.1:")
+    assert "refused" in told[0]
+    assert "hidden" not in agent.stderr
+
+
 def test_a_legacy_stream_that_breaks_is_taken_up_where_it_broke(tmp_path: Path) -> None:
     def call(request: Request) -> Iterator[bytes]:
         yield (

@@ -15,6 +15,7 @@ from callgate.proxy.session import Session
 from callgate.proxy.state import Log
 from callgate.remote.listening import Listening
 from callgate.remote.posting import Later, Posting
+from callgate.text import escape
 from callgate.upstream.contract import Route, Upstream, UpstreamFailure
 from callgate.wire.envelope import RequestId
 from callgate.wire.strict import ClientFrame, read_client_frame
@@ -24,10 +25,19 @@ _NO_SESSION = "the server does not know the session any more; only a new `initia
 
 
 class Conversation:
-    """`stir` is called before anything is told to the session, so that what follows from it is sent."""
+    """`stir` is called before anything is told to the session, so that what follows from it is sent.
+
+    `called` is what the log calls the server by, fit to be shown.
+    """
 
     def __init__(
-        self, session: Session, upstream: Upstream, later: Later, stir: Callable[[], None], log: Log
+        self,
+        session: Session,
+        upstream: Upstream,
+        later: Later,
+        stir: Callable[[], None],
+        log: Log,
+        called: str,
     ) -> None:
         self.session = session
         self.upstream = upstream
@@ -48,6 +58,9 @@ class Conversation:
         self._lost = False
         self._paused = False
         self._ended = False
+        self._called = called
+        self._told: str | None = None
+        """The failure that was logged last; None once the server has done well again."""
 
     @property
     def waiting(self) -> int:
@@ -105,8 +118,16 @@ class Conversation:
         """The server has answered `initialize`."""
         self.version = version
 
+    def broke(self, failure: UpstreamFailure) -> None:
+        """A frame has no answer: log it, but a server that stays away not for every frame."""
+        if failure.kind != "unknown_session" and failure.code != self._told:
+            self._told = failure.code
+            self.log("warning", f"{self._called}: {escape(failure.text)} [{failure.code}]")
+
     def over(self, posting: Posting) -> None:
         """Nothing more comes for a frame."""
+        if posting.taken:
+            self._told = None
         if posting is self._receipt:
             self._receipt = None
             if posting.frame.method == "notifications/initialized" and posting.taken and not self._lost:

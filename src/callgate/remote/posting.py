@@ -150,10 +150,11 @@ class Posting:
         request_id = self.frame.id
         if self.frame.kind != "request" or request_id is None:
             if not self.taken:
-                conversation.log("warning", f"[{failure.code}] {failure.text}")
+                conversation.broke(failure)
         elif conversation.session.is_open(request_id):
             if self._resumes(failure):
                 return
+            conversation.broke(failure)
             conversation.stir()
             conversation.session.lost(request_id, failure.code, failure.text, ran=failure.ran)
         conversation.over(self)

@@ -34,7 +34,10 @@ _END_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
 
 class Shell:
-    """`agent_in` and `agent_out` are descriptors; `max_frame` bounds a frame of the agent, in bytes."""
+    """`agent_in` and `agent_out` are descriptors; `max_frame` bounds a frame of the agent, in bytes.
+
+    `called` is what the log calls the server by, fit to be shown.
+    """
 
     def __init__(
         self,
@@ -43,6 +46,7 @@ class Shell:
         loop: asyncio.AbstractEventLoop,
         log: Log,
         *,
+        called: str,
         agent_in: int,
         agent_out: int,
         max_frame: int,
@@ -56,7 +60,7 @@ class Shell:
         self._agent_in = agent_in
         self._reader = LineReader(max_frame)
         self._to_agent = Outbox(agent_out)
-        self._conversation = Conversation(session, upstream, loop.call_later, self._stir, log)
+        self._conversation = Conversation(session, upstream, loop.call_later, self._stir, log, called)
         self._upstream = upstream
         self._policy = PolicyWatch(loop, watch, reload, self._policy_changed)
         self._turning = False
