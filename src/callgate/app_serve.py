@@ -127,7 +127,9 @@ class _Worker:
         blocks = not isinstance(self._ledger, MemoryLedger) or (
             self._audit is not None and config.audit_sync == "full"
         )
-        judging = Judging(gate, loop, threaded=blocks, failed=self._audit_changed)
+        judging = Judging(
+            gate, loop, threaded=blocks, failed=self._audit_changed, store_changed=self._store_changed
+        )
         self._shared = Shared(
             judging=judging,
             seal=Seal(session_secret(config, slot)),
@@ -262,6 +264,10 @@ class _Worker:
     def _audit_changed(self, error: AuditError | None) -> None:
         if self._serving is not None:
             self._serving.audit_changed(error)
+
+    def _store_changed(self, error: StateError | None) -> None:
+        if self._serving is not None:
+            self._serving.store_changed(error)
 
     def _store_told(self, error: StateError) -> None:
         """The limit store has something to say; it may do so in the thread that judges."""

@@ -96,6 +96,23 @@ def test_a_store_killed_in_mid_burst_denies_until_it_is_there_again_and_no_limit
     assert any(record["event"] == "store_failed" for record in records(audit, "event"))
 
 
+def test_an_idle_gate_says_that_its_store_is_gone_and_that_it_is_there_again(
+    tmp_path: Path, redis: RedisServer
+) -> None:
+    with (
+        LeanServer(tmp_path / "ran") as lean,
+        serve(tmp_path / "gate", lean, "--log-level", "warning", state=redis.url(timeout=2)) as gate,
+    ):
+        redis.kill()
+        wait_until(lambda: readiness(gate)["http"] == 503, "a dead store counts as ready")
+        assert readiness(gate)["reasons"] == ["limit store failing"]
+        redis.start()
+        wait_until(lambda: readiness(gate)["http"] == 200, "it stays not ready")
+        assert gate.stop() == 0
+    said = [line for line in gate.log() if line.get("event") == "state"]
+    assert [(line["level"], line.get("code")) for line in said] == [("error", "STA020"), ("warning", None)]
+
+
 def fill(folder: Path) -> Path:
     """Use up the space."""
     filler = folder / "filler"

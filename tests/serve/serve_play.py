@@ -332,6 +332,7 @@ class Desk:
         self.observer = Noted()
         self.logged: list[str] = []
         self.audit_told: list[bool] = []
+        self.store_told: list[str | None] = []
         self.authentication = ByHeader()
         compiled = compiled_policy(policy)
         gate = Gate(compiled, self.ledger, self.audit, Caller("gate", "callgate", "callgate"), self.clock)
@@ -340,6 +341,7 @@ class Desk:
             self.loop,  # type: ignore[arg-type]
             threaded=threaded,
             failed=lambda error: self.audit_told.append(error is not None),
+            store_changed=lambda error: self.store_told.append(None if error is None else error.code),
         )
         self.shared = Shared(
             judging=self.judging,

@@ -147,6 +147,33 @@ def test_an_outcome_does_not_wait_for_another_call() -> None:
     assert desk.records() == ["allow echo", "unknown echo"]
 
 
+@BOTH
+def test_an_idle_gate_notices_that_its_store_fails_and_that_it_answers_again(threaded: bool) -> None:
+    desk = Desk(POLICY, threaded=threaded)
+    works = desk.ledger.used
+    told: list[Any] = []
+
+    def fails(_key: str, _window: Any) -> Any:
+        raise StateError("STA020", "it is gone")
+
+    rounds: list[Any] = [works, fails, fails, works, works]
+    for used in rounds:
+        desk.ledger.used = used  # type: ignore[method-assign]
+        before = len(told)
+        desk.judging.usage(told.append)
+        desk.loop.until(lambda before=before: len(told) > before)  # type: ignore[misc]
+        assert desk.judging.store_failed is (used is fails)
+    assert desk.store_told == ["STA020", None], "each change is told once"
+    finished(desk)
+
+
+def test_an_amount_that_cannot_be_counted_does_not_make_the_store_a_failing_one() -> None:
+    desk = Desk(POLICY)
+    desk.ledger.reserve_many = lambda asked: [StateError("STA012", "no number") for _ in asked]  # type: ignore
+    assert desk.post(modern_call("echo")).frame["result"]["isError"]
+    assert not desk.judging.store_failed
+
+
 def test_a_limit_store_that_fails_is_known_to_have_failed_until_it_answers() -> None:
     desk = Desk(POLICY)
     works = desk.ledger.reserve_many

@@ -42,7 +42,11 @@ class Settlement(Struct, gc=False):
 
 
 class Judging:
-    """`threaded`: the store or the audit may block. `failed(error)` is told when the audit begins or ends to fail."""
+    """`threaded`: the store or the audit may block.
+
+    `failed(error)` is told when the audit begins to fail, and with None when it ends to; `store_changed` the same of
+    the limit store.
+    """
 
     def __init__(
         self,
@@ -51,10 +55,12 @@ class Judging:
         *,
         threaded: bool,
         failed: Callable[[AuditError | None], None],
+        store_changed: Callable[[StateError | None], None],
     ) -> None:
         self._gate = gate
         self._loop = loop
         self._failed = failed
+        self._store_changed = store_changed
         self._calls: list[Call] = []
         self._waiting: list[Done] = []
         self._settlements: list[Settlement] = []
@@ -65,8 +71,7 @@ class Judging:
         self._busy = False
         self._closed = False
         self._audit_failed = False
-        self.store_failed = False
-        """Whether the limit store could not answer the last call that asked it."""
+        self._store_failed = False
         self._idle: Callable[[], None] | None = None
         self._queue: SimpleQueue[_Turn | None] = SimpleQueue()
         self._thread: Thread | None = None
@@ -83,6 +88,11 @@ class Judging:
     def audit_failed(self) -> bool:
         """Whether the last turn could not be recorded."""
         return self._audit_failed
+
+    @property
+    def store_failed(self) -> bool:
+        """Whether the limit store could not answer when it was last asked."""
+        return self._store_failed
 
     def judge(self, call: Call, done: Done) -> None:
         """Judge `call`; `done` gets its admission once that is recorded, never before this method has returned."""
@@ -112,7 +122,7 @@ class Judging:
     def usage(self, told: Callable[["Usage"], None]) -> None:
         """Ask what limits have been charged with; `told` gets server, rule, use and maximum of each.
 
-        That also finds out whether a store or an audit that failed works again, which no call may be needed for.
+        That also finds out whether store and audit work, which no call may be needed for.
         """
         self._usage = told
         self._begin()
@@ -177,15 +187,12 @@ class Judging:
         if (error is not None) != self._audit_failed:
             self._audit_failed = error is not None
             self._failed(error)
+        if (turn.store_failure is not None) != self._store_failed:
+            self._store_failed = turn.store_failure is not None
+            self._store_changed(turn.store_failure)
         if turn.usage is not None:
             turn.usage(turn.used)
-            # Without a limit that was looked at nothing was learned.
-            self.store_failed = self.store_failed and not turn.used
         for done, admission in zip(turn.waiting, admissions, strict=True):
-            if admission.denial is not None and admission.denial.code == code.STORE_UNAVAILABLE:
-                self.store_failed = True
-            elif admission.reservation is not None:
-                self.store_failed = False
             done(admission)
         if self._idle is not None and not self._busy:
             self._loop.call_soon(self._begin)
@@ -198,14 +205,17 @@ class _Turn(Struct):
     events: list[tuple[Event, str | None, str, Caller | None, str | None]]
     usage: Callable[[Usage], None] | None = None
     used: Usage = []
+    store_failure: StateError | None = None
 
 
 def run_turn(gate: Gate, turn: _Turn) -> tuple[list[Admission], AuditError | None]:
     """Judge, charge and record one turn. Blocks as long as store and audit do. Never raises."""
     gate.begin_turn()
     if turn.usage is not None:
-        with suppress(StateError):
-            turn.used = gate.usage()
+        gate.probe()
+        if gate.store_failure is None:
+            with suppress(StateError):
+                turn.used = gate.usage()
     for one in turn.settlements:
         if one.ran:
             gate.settle(one.admission, one.status, rpc_code=one.rpc_code, size=one.size, task=one.task)
@@ -214,6 +224,7 @@ def run_turn(gate: Gate, turn: _Turn) -> tuple[list[Admission], AuditError | Non
     for event, event_code, text, caller, revision in turn.events:
         gate.event(event, event_code, text, caller=caller, revision=revision)
     admissions = gate.admit_all(turn.calls)
+    turn.store_failure = gate.store_failure
     try:
         gate.commit(retry=turn.usage is not None)
     except AuditError as error:

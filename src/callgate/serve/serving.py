@@ -14,7 +14,7 @@ from callgate.config.loaded import Loaded
 from callgate.config.model import ServeConfig, files_of
 from callgate.config.reload import ConfigReload, changes
 from callgate.config.watch import POLL_SECONDS, ChangedFile, FilesWatch
-from callgate.errors import AuditError, CallgateError
+from callgate.errors import AuditError, CallgateError, StateError
 from callgate.serve.front import Front, Page
 from callgate.serve.judging import Usage
 from callgate.serve.shared import Guarded, Shared
@@ -200,6 +200,18 @@ class Serving:
         else:
             text = f"[{error.code}] {error.message}; no call is forwarded until the audit can be written"
             self._shared.log("error", text, event="audit", code=error.code)
+
+    def store_changed(self, error: StateError | None) -> None:
+        """The limit store began or ended to fail."""
+        if error is None:
+            self._shared.log("warning", "the limit store answers again", event="state")
+        else:
+            lenient = self._loaded.config.state_failure == "allow"
+            told = "let through uncounted" if lenient else "denied"
+            text = (
+                f"[{error.code}] {error.message}; calls that have to be counted are {told} until it answers"
+            )
+            self._shared.log("error", text, event="state", code=error.code)
 
     # Changed files.
 
