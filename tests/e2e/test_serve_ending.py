@@ -157,6 +157,8 @@ def test_what_takes_longer_than_the_drain_is_ended_and_recorded_as_unknown(
 
         on_loop(main)
         assert gate.wait() == 0
+        assert f"had not ended: {2 * CALLS}" in gate.stderr
+        assert "UPS023" not in gate.stderr, "the server is blamed for what the gate has ended"
     every_call_is_recorded(tmp_path / "audit.jsonl", 2 * CALLS)
 
 

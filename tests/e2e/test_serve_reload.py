@@ -11,6 +11,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+import pytest
 from tests.support.http_agent import LEGACY, MODERN, Agent, on_loop
 from tests.support.lean_process import LeanServer
 from tests.support.serve_checks import alive, descendants, every_call_is_recorded, records, wait_until
@@ -90,6 +91,8 @@ def test_no_call_is_judged_by_half_a_policy_and_a_bad_edit_changes_nothing(tmp_p
 
             on_loop(main)
             assert gate.stop() == 0
+        in_force = [line["message"] for line in gate.log() if "in force now" in line["message"]]
+        assert not [line for line in in_force if line.startswith("configuration")], "it did not change"
         ran = (tmp_path / "ran").read_text().split()
         every_call_is_recorded(audit, len(ran))
         # By the revision on record, each decision is what that whole policy says.
@@ -273,3 +276,35 @@ def test_a_replaced_certificate_is_shown_to_new_connections_and_old_ones_go_on(t
 
         on_loop(main)
         assert gate.stop() == 0
+
+
+@pytest.mark.parametrize("broken", ["no auth", "no key file"])
+def test_an_edit_that_is_refused_for_its_credentials_puts_nothing_of_it_in_force(
+    tmp_path: Path, broken: str
+) -> None:
+    key, key_id, digest = new_key()
+    keys = tmp_path / "keys.yaml"
+    keys.write_text(json.dumps({"keys": [{"id": key_id, "sha256": digest, "identity": "ann"}]}))
+    keys.chmod(0o600)
+    settings: dict[str, Any] = {"state": "memory://", "auth": {"keys": str(keys)}}
+    changed: dict[str, Any] = {"state": "memory://"}
+    if broken == "no key file":
+        changed["auth"] = {"keys": str(tmp_path / "missing.yaml")}
+    with LeanServer() as lean:
+        servers = {"srv": {"url": lean.url, "policy": "p.yaml"}}
+        with ServeProcess(tmp_path / "gate", servers, settings=settings, policies={"p.yaml": EVEN}) as gate:
+
+            async def main() -> None:
+                async with Agent(gate.port, version=MODERN, authorization=f"Bearer {key}") as ann:
+                    assert (await ann.call("other")).denied == "DEN011"
+                    gate.write_policy("p.yaml", "default: allow\n")
+                    gate.write_config(servers, changed)
+                    await said(gate, "not in force")
+                    assert (await ann.call("other")).denied == "DEN011"
+                    gate.write_config(servers, settings)
+                    await said(gate, "of srv is in force now")
+                    assert (await ann.call("other")).denied is None
+
+            on_loop(main)
+            assert "of srv is in force now" not in gate.stderr.partition("not in force")[0]
+            assert gate.stop() == 0

@@ -246,3 +246,30 @@ def test_a_modern_route_is_the_callers_and_a_legacy_one_the_sessions() -> None:
     route = desk.server.one().route
     assert route.session == "upstream-1"
     assert route.lane not in ("upstream-1", session)
+
+
+@ERAS
+def test_an_exchange_that_the_gate_itself_ends_is_no_failure_of_the_server(era: str) -> None:
+    desk = Desk()
+    asked = desk.post(called(era))
+    assert desk.shared.calls == 1
+    desk.guarded.close()
+    desk.server.one().fails()
+    assert asked.ended
+    assert desk.logged == []
+    assert not [note for note in desk.observer.notes if note[0] == "upstream_failed"]
+    assert desk.shared.calls == 0
+
+
+@ERAS
+def test_a_call_counts_as_under_way_until_it_has_its_outcome(era: str) -> None:
+    desk = Desk()
+    desk.post(called(era, id=1))
+    desk.post(called(era, id=2)).goes()
+    desk.post(called(era, "rm", id=3))
+    assert desk.shared.calls == (2 if era == "modern" else 3)
+    first, *rest = desk.server.taken()
+    first.answers(answer(era, 1))
+    for sent in rest:
+        sent.fails()
+    assert desk.shared.calls == 0

@@ -81,6 +81,22 @@ def test_for_people_a_line_begins_with_the_time_and_how_grave_it_is(
     assert re.fullmatch(r"\d\d:\d\d:\d\d  info     draining", info)
 
 
+def test_only_the_line_that_a_gate_begins_with_has_no_time_for_people(pipe: Pipe) -> None:
+    log = new(pipe, "text", level="error")
+    log("notice", "policy 1234567 of git is in force now")
+    (line,) = said(pipe, log)
+    assert re.fullmatch(r"\d\d:\d\d:\d\d  info     policy 1234567 of git is in force now", line)
+
+
+def test_a_line_for_people_says_nothing_twice(pipe: Pipe) -> None:
+    log = new(pipe, "text")
+    log("warning", "git: connection refused [UPS020]", server="git", code="UPS020", tool="read")
+    log("info", "denied: too many", server="git", code="DEN020", decision="a-1")
+    first, second = said(pipe, log)
+    assert first.endswith("warning  git: connection refused [UPS020]  tool=read")
+    assert second.endswith("info     denied: too many  server=git decision=a-1 code=DEN020")
+
+
 def test_it_is_a_sessions_log_as_well(pipe: Pipe) -> None:
     log = new(pipe)
     session_log: SessionLog = log
@@ -90,9 +106,14 @@ def test_it_is_a_sessions_log_as_well(pipe: Pipe) -> None:
 
 def test_lines_below_the_level_are_not_written(pipe: Pipe) -> None:
     log = new(pipe, level="warning")
-    for level in ("debug", "info", "warning", "error", "banner"):
+    for level in ("debug", "info", "warning", "error", "notice", "banner"):
         log(level, level)
-    assert [json.loads(line)["message"] for line in said(pipe, log)] == ["warning", "error", "banner"]
+    assert [json.loads(line)["message"] for line in said(pipe, log)] == [
+        "warning",
+        "error",
+        "notice",
+        "banner",
+    ]
 
 
 @pytest.mark.parametrize("format", ["json", "text"])

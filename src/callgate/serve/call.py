@@ -93,11 +93,12 @@ class CallExchange(Exchange):
         if self.span is not None:
             self.span.judged(admission.decision_id, "allow" if told is None else "deny", told)
         if denial is not None:
-            self._log_denial(admission, denial.code, denial.reason)
+            self._log_denial(admission, denial.code, denial.log_text)
             self._end_span("denied", code=told)
             self._deny(denial, admission.tool)
             return
         self.admission = admission
+        shared.calls += 1
         if self.responder.gone:
             self.settle("not_forwarded", ran=False)
             self.over = True
@@ -134,6 +135,7 @@ class CallExchange(Exchange):
         admission, self.admission = self.admission, None
         if admission is None:
             return
+        self.shared.calls -= 1
         self.shared.judging.settle(Settlement(admission, status, ran, rpc_code, size, task))
         seconds = (self.shared.clock.monotonic_ns() - self.began_ns) / 1e9
         self.shared.observer.ended(self.guarded.name, admission.tool, status, seconds)
@@ -144,6 +146,7 @@ class CallExchange(Exchange):
         if admission is None or self.modern:
             return
         self.admission = None
+        self.shared.calls -= 1
         self.shared.unanswered.wait((self.guarded.name, self.route.lane, self.frame.id), admission)  # type: ignore[arg-type]
         self._end_span("unknown")
 
@@ -175,7 +178,7 @@ class CallExchange(Exchange):
     def _log_denial(self, admission: Admission, told: str, reason: str) -> None:
         self.shared.log(
             "info",
-            f"deny   {self.guarded.name}.{admission.tool}   {admission.decision_id}   {told} {reason}",
+            f"denied: {reason}",
             event="denied",
             server=self.guarded.name,
             tool=admission.tool,

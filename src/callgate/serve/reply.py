@@ -96,7 +96,9 @@ class Reply:
         self.shared.judging.event("frame_refused", stable, text, self.caller, self.guarded.policy.revision)
 
     def log_failure(self, text: str, stable: str) -> None:
-        """Say and count that the server failed."""
+        """Say and count that the server failed, if it is not the gate that ended the exchange."""
+        if self.guarded.closed:
+            return
         name = self.guarded.name
         if stable not in _BUSY:
             self.guarded.health = "down"

@@ -15,6 +15,7 @@ from callgate.config.model import ServeConfig, files_of
 from callgate.config.reload import ConfigReload, changes
 from callgate.config.watch import POLL_SECONDS, ChangedFile, FilesWatch
 from callgate.errors import AuditError, CallgateError, StateError
+from callgate.policy.compile import Policy
 from callgate.serve.front import Front, Page
 from callgate.serve.judging import Usage
 from callgate.serve.shared import Guarded, Shared
@@ -142,7 +143,7 @@ class Serving:
         self._phase = "draining"
         self._ended = ended
         self._reload.cancel()
-        self._shared.log("banner", "ending: calls under way may finish, new ones are refused")
+        self._shared.log("notice", "ending: calls under way may finish, new ones are refused")
         if self._listener is not None:
             self._listener.stop_accepting(self._drained)
         # A stream that nobody is answered on would never end by itself.
@@ -154,12 +155,15 @@ class Serving:
         ended, self._ended = self._ended, None
         if ended is None:
             return
+        if self._shared.calls:
+            text = f"calls that were cut off, as they had not ended: {self._shared.calls}"
+            self._shared.log("warning", text, event="cut_off")
         for stream in list(self._shared.streams):
             stream.expire()
         if self._listener is not None:
             self._listener.close()
         for guarded in (*self._front.servers.values(), *self._retired):
-            guarded.upstream.close()
+            guarded.close()
         self._retired.clear()
         self._shared.unanswered.end()
         self._shared.judging.event("gate_stopped", None, "told to end")
@@ -253,55 +257,70 @@ class Serving:
             self._shared.judging.event("policy_refused", refused.code, refused.message)
 
     def _take_in(self, loaded: Loaded) -> None:
+        """Put what was read in force: everything, or nothing of it."""
         old = self._loaded.config
-        new = self._adjust(loaded.config)
-        changed = changes(old, new)
-        later = [key for key in changed if key in _FIXED or key in ("listen.host", "listen.port")]
-        if later:
-            told = ", ".join(f"`{_KEYS.get(key, key)}`" for key in later)
-            self._shared.log("warning", f"{told} changed: that counts after a restart", event="reload")
-        loaded = Loaded(new, loaded.documents, loaded.seen)
         try:
-            servers, gone = self._servers(loaded)
-            if "auth" in changed and new.auth is not None:
-                self._authenticator.use(read_credentials(new.auth))
-            elif (old.auth is None) != (new.auth is None):
+            new = self._adjust(loaded.config)
+            changed = changes(old, new)
+            if (old.auth is None) != (new.auth is None):
                 raise CallgateError("CFG092", "whether callers are authenticated cannot change while serving")
+            credentials = read_credentials(new.auth) if "auth" in changed and new.auth is not None else None
+            loaded = Loaded(new, loaded.documents, loaded.seen)
+            servers, gone, policies = self._servers(loaded)
         except CallgateError as error:
             self._shared.log("error", f"[{error.code}] {escape(error.message)}", event="reload")
             self._shared.log("error", "the changed files are not in force: what was read before stays")
             self._shared.judging.event("policy_refused", error.code, error.message)
             return
+        # Nothing is replaced before everything has proven itself, and nothing fails from here on.
+        later = [key for key in changed if key in _FIXED or key in ("listen.host", "listen.port")]
+        if later:
+            told = ", ".join(f"`{_KEYS.get(key, key)}`" for key in later)
+            self._shared.log("warning", f"{told} changed: that counts after a restart", event="reload")
+        if credentials is not None:
+            self._authenticator.use(credentials)
+        for guarded, policy in policies:
+            self._replace_policy(guarded, policy)
         self._loaded = loaded
-        self._renewed.clear()
+        renewed, self._renewed = self._renewed, set()
         self._watch.follow(new, loaded.seen)
         self._front.servers = servers
         self._front.hosts = hosts = Hosts(new.listen, None if new.auth is None else new.auth.resource)
         self._front.pages = self._make_pages(new, hosts)
         for guarded in gone:
             self._retire(guarded, new.drain)
-        self._shared.log("banner", f"configuration {new.revision} is in force now", event="reload")
+        if new.revision != old.revision:
+            self._shared.log("notice", f"configuration {new.revision} is in force now", event="reload")
+        elif renewed:
+            self._shared.log("notice", "the changed secrets are in force now", event="reload")
 
-    def _servers(self, loaded: Loaded) -> tuple[dict[str, Guarded], list[Guarded]]:
-        """The servers of a new configuration, those that did not change as they are; and those that are no more."""
+    def _servers(
+        self, loaded: Loaded
+    ) -> tuple[dict[str, Guarded], list[Guarded], list[tuple[Guarded, Policy]]]:
+        """The servers of a new configuration, those that did not change as they are; those that are no more; and
+        the policies that are to be replaced in those that stay. Replaces nothing. Raises CallgateError."""
         before = {guarded.name: guarded for guarded in self._front.servers.values()}
         found: dict[str, Guarded] = {}
-        replaced: list[Callable[[], None]] = []
-        for config in loaded.config.servers:
-            guarded = before.get(config.name)
-            made = self._make(loaded, config.name)
-            if guarded is None or guarded.config != config or self._renewed & files_of(config):
-                found[f"/{config.name}/mcp"] = made
-                continue
-            made.upstream.close()
-            found[f"/{config.name}/mcp"] = guarded
-            if guarded.policy.revision != made.policy.revision:
-                replaced.append(lambda kept=guarded, new=made: self._replace_policy(kept, new))  # type: ignore[misc]
-        # Nothing is replaced before everything has proven itself.
-        for replace in replaced:
-            replace()
+        fresh: list[Guarded] = []
+        policies: list[tuple[Guarded, Policy]] = []
+        try:
+            for config in loaded.config.servers:
+                guarded = before.get(config.name)
+                made = self._make(loaded, config.name)
+                if guarded is None or guarded.config != config or self._renewed & files_of(config):
+                    fresh.append(made)
+                    found[f"/{config.name}/mcp"] = made
+                    continue
+                made.upstream.close()
+                found[f"/{config.name}/mcp"] = guarded
+                if guarded.policy.revision != made.policy.revision:
+                    policies.append((guarded, made.policy))
+        except CallgateError:
+            for made in fresh:
+                made.close()
+            raise
         kept = list(found.values())
-        return found, [guarded for guarded in before.values() if guarded not in kept]
+        return found, [guarded for guarded in before.values() if guarded not in kept], policies
 
     def _retire(self, guarded: Guarded, seconds: float) -> None:
         """End a server that is no more, when what is under way there has ended, or after so many seconds."""
@@ -318,14 +337,14 @@ class Serving:
                 self._loop.call_later(SECOND, look)
             elif guarded in self._retired:
                 self._retired.remove(guarded)
-                guarded.upstream.close()
+                guarded.close()
 
         look()
 
-    def _replace_policy(self, guarded: Guarded, made: Guarded) -> None:
-        old, guarded.policy = guarded.policy, made.policy
+    def _replace_policy(self, guarded: Guarded, policy: Policy) -> None:
+        old, guarded.policy = guarded.policy, policy
         text = f"policy {guarded.policy.revision[:7]} of {guarded.name}"
-        self._shared.log("banner", f"{text} is in force now", event="reload", server=guarded.name)
+        self._shared.log("notice", f"{text} is in force now", event="reload", server=guarded.name)
         self._shared.judging.event("policy_reloaded", None, text, None, guarded.policy.revision)
         names = {name for tools in guarded.tools.values() for name in tools.names}
         if any(old.hides(name) != guarded.policy.hides(name) for name in names):
@@ -345,4 +364,4 @@ class Serving:
             text = f"[{error.code}] {escape(error.message)}; the {what} in force stay"
             self._shared.log("error", text, event="reload", code=error.code)
         else:
-            self._shared.log("banner", f"the changed {what} are in force now", event="reload")
+            self._shared.log("notice", f"the changed {what} are in force now", event="reload")

@@ -25,7 +25,7 @@ from callgate.wire.vocabulary import Era
 class Guarded:
     """One server behind the gate: `policy` may be replaced between two frames."""
 
-    __slots__ = ("aliases", "config", "health", "name", "policy", "tools", "upstream")
+    __slots__ = ("aliases", "closed", "config", "health", "name", "policy", "tools", "upstream")
 
     def __init__(
         self,
@@ -43,9 +43,16 @@ class Guarded:
         self.aliases = Aliases(token)
         self.health: UpstreamState = "unknown"
         """What the last request to it came to."""
+        self.closed = False
+        """Whether it is the gate that ends what is under way there."""
         self.tools: dict[Era, Tools] = {
             era: Tools(upstream, clock, loop.call_later) for era in ("legacy", "modern")
         }
+
+    def close(self) -> None:
+        """End what is under way there; that is no failure of the server's."""
+        self.closed = True
+        self.upstream.close()
 
 
 class Stream(Protocol):
@@ -64,7 +71,10 @@ class Stream(Protocol):
 
 
 class Shared(Struct):
-    """`home` names this process in the ids of sessions whose child lives here; `streams` are the open ones."""
+    """`home` names this process in the ids of sessions whose child lives here; `streams` are the open ones.
+
+    `calls`: how many were forwarded and wait for their answer.
+    """
 
     judging: Judging
     seal: Seal
@@ -76,3 +86,4 @@ class Shared(Struct):
     key_header: bytes | None = None
     tracing: Tracing | None = None
     streams: set[Stream] = field(default_factory=set)
+    calls: int = 0

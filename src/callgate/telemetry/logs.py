@@ -22,6 +22,7 @@ from callgate.text import escape
 
 Format = Literal["json", "text"]
 LEVELS = ("debug", "info", "warning", "error")
+_ALWAYS = ("banner", "notice")
 
 MAX_WAITING = 4_096
 """Lines that may wait to be written."""
@@ -57,7 +58,10 @@ def _ignore(lines: int) -> None:
 
 
 class Log:
-    """Call it with a level (`debug`, `info`, `warning`, `error`, or `banner`, which is always written) and a line.
+    """Call it with a level (`debug`, `info`, `warning`, `error`) and a line.
+
+    `notice` and `banner` are always written, as `info`; a `banner` is for the line that a gate begins with, which has
+    no time before it where people read it.
 
     To be made in the process that uses it, after any fork, and used by one thread. `on_drop` is told of every dropped
     line. A descriptor that cannot be written to is nobody's concern.
@@ -97,7 +101,7 @@ class Log:
         trace: str | None = None,
         seconds: float | None = None,
     ) -> None:
-        if level != "banner" and LEVELS.index(level) < self._least:
+        if level not in _ALWAYS and LEVELS.index(level) < self._least:
             return
         if self._waiting.qsize() >= MAX_WAITING:
             self._dropped += 1
@@ -112,7 +116,7 @@ class Log:
             session = session[:_SESSION] + "…"
         line = _Line(
             self._timestamp(),
-            "info" if level == "banner" else level,
+            "info" if level in _ALWAYS else level,
             escape(text[:_MAX_MESSAGE]),
             event,
             _fit(server),
@@ -146,7 +150,7 @@ class Log:
         words = [f"{at}  {line.level:<7}  {line.message}"]
         for name in _FIELDS:
             value = getattr(line, name)
-            if value is not None and name != "event":
+            if value is not None and name != "event" and not _says(line.message, name, value):
                 words.append(f"{name}={value:.3f}" if type(value) is float else f"{name}={value}")
         return "  ".join((words[0], " ".join(words[1:]))).rstrip().encode()
 
@@ -173,6 +177,13 @@ def _write_all(fd: int, data: bytes) -> None:
             select.select((), (fd,), ())
         except OSError:
             return
+
+
+def _says(message: str, name: str, value: object) -> bool:
+    """Whether the line itself says this field: `server: what happened [CODE]`."""
+    if name == "server":
+        return message.startswith(f"{value}: ")
+    return name == "code" and f"[{value}]" in message
 
 
 def _fit(text: str | None) -> str | None:
