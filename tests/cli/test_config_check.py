@@ -10,7 +10,7 @@ import pytest
 from callgate.cli.main import main
 from callgate.config.schema import config_schema
 
-GOOD = "servers: {git: {command: [mcp-server-git], policy: git.yaml}}\n"
+GOOD = "servers: {git: {command: [sh], policy: git.yaml}}\n"
 BAD = "servers:\n  git: {comand: [a], policy: git.yaml}\n"
 
 
@@ -77,6 +77,30 @@ def test_warnings_do_not_fail_a_file(capsys: pytest.CaptureFixture[str]) -> None
     assert "CFG103" in out
     assert "POL110" in out
     assert out.endswith("ok, 1 server at http://127.0.0.1:8722\n")
+
+
+@pytest.mark.parametrize(
+    ("server", "wanted"),
+    [
+        ("command: [mcp-none]", "there is no program `mcp-none` on the PATH here"),
+        ("command: [sh], env: {PATH: /none}", "there is no program `sh` on the PATH here"),
+        ("command: [./mcp-none]", "/mcp-none` that can be run here"),
+        ("command: [./git.yaml]", "/git.yaml` that can be run here"),
+        ("command: [sh], env: {PATH: {env: ELSEWHERE}}", None),
+        ("command: [./server]", None),
+    ],
+)
+def test_a_program_that_is_not_here_is_a_warning(
+    capsys: pytest.CaptureFixture[str], server: str, wanted: str | None
+) -> None:
+    Path("server").touch(mode=0o700)
+    Path("callgate.yaml").write_text(f"servers: {{git: {{{server}, policy: git.yaml}}}}\n")
+    status, out = check(capsys)
+    assert status == 0
+    assert ("CFG106" in out) is (wanted is not None)
+    if wanted:
+        assert "server `git` of `callgate.yaml`" in out
+        assert wanted in out
 
 
 def test_the_file_can_come_from_stdin(

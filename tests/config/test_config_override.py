@@ -43,7 +43,7 @@ def test_half_of_tls_on_the_command_line_is_a_mistake_of_the_command_line(
 ) -> None:
     with pytest.raises(UsageError, match=f"`{missing}` is missing") as error:
         overridden(config(tmp_path, SERVER), **{given: "/x"})  # type: ignore[arg-type]
-    assert (error.value.code, error.value.exit_status) == ("USE002", 2)
+    assert (error.value.code, error.value.exit_status) == ("CFG041", 2)
 
 
 def test_workers_are_checked_against_servers_and_state(tmp_path: Path) -> None:

@@ -37,7 +37,7 @@ tools:
 """
 GATE = """\
 servers:
-  pay: {command: [pay-server], policy: good.yaml}
+  pay: {command: [sh], policy: good.yaml}
 on_state_failure: allow
 """
 BAD_GATE = """\

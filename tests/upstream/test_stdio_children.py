@@ -72,6 +72,7 @@ def test_a_command_that_is_not_there_fails_without_having_run(bench: Bench, rout
     assert (sink.failure.kind, sink.code, sink.failure.ran) == ("unreachable", "UPS040", False)
     assert "secret" not in sink.failure.text
     assert "no such file or directory" in sink.failure.text
+    assert bench.logged("no such file or directory: `/secret/place/nothing` [UPS040]")
     bench.settle(upstream)
 
 

@@ -7,6 +7,7 @@ from callgate.cli.console import color_wanted, escape, is_terminal
 from callgate.cli.render import SCHEMA, diagnostics_data, render_human, render_plain
 from callgate.config.load import load_config
 from callgate.config.model import ServeConfig
+from callgate.config.programs import missing_programs
 from callgate.diagnostics import Diagnostic
 from callgate.errors import ConfigError, UsageError
 from callgate.policy.normalized import to_json
@@ -19,7 +20,7 @@ examples:
   callgate config check --format json deploy/*/callgate.yaml
   callgate config check - < callgate.yaml
 
-Secrets are not looked up, and servers are not started: only the files are read.
+Secrets are not looked up, and servers are not started: the files are read, and programs looked for on the PATH.
 
 exit status: 0 every file is valid, 2 the command line is not, 3 a file is not
 """
@@ -69,7 +70,8 @@ def _check(file: str) -> _Checked:
     except ConfigError as error:
         return name, None, error.diagnostics
     policies = {id(document): document.warnings for document in documents.values()}
-    return name, config, (*config.warnings, *(each for found in policies.values() for each in found))
+    of_policies = (each for found in policies.values() for each in found)
+    return name, config, (*config.warnings, *missing_programs(config, name), *of_policies)
 
 
 def _print_json(checked: list[_Checked]) -> None:

@@ -313,6 +313,14 @@ CODES: dict[str, CodePage] = {
         "not reach the server, without it; where the file is only checked, that may be as it should be.",
         "Check the path, which is relative to the folder of callgate.yaml.",
     ),
+    "CFG106": CodePage(
+        "A program that is not here",
+        "`callgate config check` did not find the first word of a server's `command`: not on the PATH that the server "
+        "would have, or not as a file that may be run, if it is a path (relative to the folder of callgate.yaml). The "
+        "gate would start all the same, and say at the first session that the server cannot be started.",
+        "Install the program, correct the word, or write its whole path. Where the file is only checked, and served "
+        "elsewhere, that may be as it should be.",
+    ),
     "CFG107": CodePage(
         "Anyone may call",
         "The gate listens beyond loopback and asks nobody who they are: whoever can reach it may use every tool that "

@@ -62,13 +62,13 @@ def overridden(
 ) -> ServeConfig:
     """Return `config` with what the command line says instead.
 
-    Raises ConfigError if that does not go together, UsageError (USE002) for one TLS file without the other.
+    Raises ConfigError if that does not go together, UsageError (CFG041) for one TLS file without the other.
     """
     listen = config.listen
     if (tls_cert is None) != (tls_key is None):
         missing = "--tls-key" if tls_key is None else "--tls-cert"
         raise UsageError(
-            "USE002", f"TLS needs a certificate and its key: `{missing}` is missing", "give both"
+            "CFG041", f"TLS needs a certificate and its key: `{missing}` is missing", "give both"
         )
     listen = replace(
         listen,

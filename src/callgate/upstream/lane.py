@@ -10,6 +10,7 @@ from typing import Any, Protocol
 
 from callgate.clock import Clock
 from callgate.config.model import ServerConfig
+from callgate.text import quote
 from callgate.upstream import failures
 from callgate.upstream.child import Child
 from callgate.upstream.contract import Handle, Sink, UpstreamFailure
@@ -153,7 +154,8 @@ class Lane:
         lived = self._owner.clock.monotonic_ns() - self.started_ns
         if errno:
             failure = failures.cannot_start(os.strerror(errno).lower())
-            self._owner.log("error", f"{self._owner.config.name}: {failure.text}")
+            program = quote(self._owner.config.command[0], 200)
+            self._owner.log("error", f"{self._owner.config.name}: {failure.text}: {program} [{failure.code}]")
             self._fail_all(lambda _: failure)
         else:
             self._fail_all(self._ended(why))

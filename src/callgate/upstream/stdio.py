@@ -11,7 +11,7 @@ from functools import partial
 
 from callgate.clock import Clock
 from callgate.config.model import ServerConfig
-from callgate.text import escape
+from callgate.text import escape, quote
 from callgate.transports.environment import child_environment
 from callgate.transports.spawner import Spawner
 from callgate.upstream import failures
@@ -233,7 +233,8 @@ class StdioUpstream:
 
     def _cannot_start(self, why: str) -> UpstreamFailure:
         failure = failures.cannot_start(why)
-        self.log("error", f"{self.name}: {escape(failure.text)}")
+        program = quote(self.config.command[0], 200)
+        self.log("error", f"{self.name}: {escape(failure.text)}: {program} [{failure.code}]")
         return failure
 
     def _flush_later(self) -> None:
