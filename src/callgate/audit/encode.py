@@ -20,6 +20,12 @@ PLAIN_LENGTH = 4096
 TEXT_LENGTH = 512
 """In a longer one each text field is cut to this many characters. Arguments are not cut."""
 
+_GROWTH = 3
+"""No byte of UTF-8 becomes more bytes of ASCII than these: two become six, three six, four twelve."""
+
+_REST = 1 << 17
+"""More bytes than all else in a record takes."""
+
 _INT64 = 1 << 63
 _encode = msgspec.json.Encoder().encode
 
@@ -37,6 +43,17 @@ def encode(record: Record) -> bytes:
     if len(encoded) <= PLAIN_LENGTH and encoded.isascii() and b"\n" not in encoded:
         return encoded
     return _encode_bounded(record)
+
+
+def fits(record: Record, arguments_size: int) -> bool:
+    """Whether `encode` can write the record down. `arguments_size` is the length of its raw arguments in UTF-8."""
+    if _GROWTH * arguments_size < MAX_LINE - _REST:
+        return True
+    try:
+        encode(record)
+    except AuditError:
+        return False
+    return True
 
 
 def clip(text: str, length: int = TEXT_LENGTH) -> str:

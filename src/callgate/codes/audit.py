@@ -44,7 +44,8 @@ CODES: dict[str, CodePage] = {
     "AUD006": CodePage(
         "record cannot be encoded",
         "A record would be longer than a line of the audit may be, or holds something that is not JSON. "
-        "This can only come of arguments that are recorded in full. The call was denied.",
+        "This can only come of arguments that are recorded in full. Calls are denied for it one by one, with "
+        "DEN032, before the audit is asked: as an error of the audit it is a fault of the gate.",
         "Record arguments as `hash` or `redacted`, or lower the largest frame that the gate accepts.",
     ),
     "AUD007": CodePage(

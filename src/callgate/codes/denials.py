@@ -133,6 +133,14 @@ CODES: dict[str, CodePage] = {
         "Try again in a moment. For the operator: check that the disk of the audit has room and the file may "
         "be written.",
     ),
+    "DEN032": CodePage(
+        "The arguments are too long to be recorded",
+        "The audit keeps arguments in full, and the record of this call would be longer than a line of the audit may "
+        "be (16 MiB; a character that is not ASCII takes up to twelve bytes there). What cannot be recorded is not "
+        "forwarded. The refusal is recorded with the hash of the arguments; other calls go on, and nothing was spent.",
+        "Send less at a time. For the operator: record arguments as `hash` or `redacted`, or lower the largest frame "
+        "that the gate accepts.",
+    ),
     "DEN070": CodePage(
         "An internal failure",
         "The gate met a case that it was not made for while it judged the call, and refused it.",

@@ -11,6 +11,7 @@ from msgspec.json import Encoder
 
 from callgate import denial_codes as code
 from callgate.audit.arguments import ArgumentsMode, describe_arguments
+from callgate.audit.encode import fits
 from callgate.audit.record import Arguments, DecisionRecord, Event, EventRecord, OutcomeRecord, Record, Status
 from callgate.audit.timestamp import Timestamp
 from callgate.clock import Clock
@@ -21,6 +22,7 @@ from callgate.gate.denial import UNCOUNTABLE, Denial, limit_denial, reason_denia
 from callgate.state.ledger import Ledger, Refused, Reserved
 
 MAX_USAGE = 500
+_TOO_LONG = Denial(code.RECORD_TOO_LONG, None, "the arguments are too long to be recorded in full")
 _MINUTE = SlidingWindow(60_000)
 _ANSWERS = (UNCOUNTABLE, "STA026", "STA027")
 """Errors of a store that works, and will not count this one call."""
@@ -182,14 +184,21 @@ class Gate:
         charged = len(decision.charges) if admission.reservation is not None else None
         text = _encode(arguments) if spelled is None else spelled
         described = describe_arguments(arguments, text, self._arguments_mode)
-        self._fresh.append(self._decided(admission, request_id, described, charged, caller, revision))
+        record = self._decided(admission, request_id, described, charged, caller, revision)
+        if self._arguments_mode == "full" and not fits(record, len(text)):
+            # Found here, it is the end of this call alone; the audit would refuse the whole turn.
+            if admission.denial is None:
+                self.refuse(admission, _TOO_LONG)
+            described = describe_arguments(arguments, text, "hash")
+            record = self._decided(admission, request_id, described, None, caller, revision)
+        self._fresh.append(record)
         if admission.denial is None:
             self.must_commit = True
         else:
             self._fresh.append(self._outcome(admission, "denied"))
 
     def refuse(self, admission: Admission, denial: Denial) -> None:
-        """Take back an admission that was never forwarded and could not be recorded (after `commit` raised)."""
+        """Take back an admission that was never forwarded and could not be recorded (as when `commit` raised)."""
         admission.denial = denial
         self._give_back(admission)
 
