@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from callgate.auth.apikeys import ApiKey, KeyRing, new_key
 from callgate.auth.authenticator import Authenticator
 from callgate.auth.challenge import Denied
-from callgate.auth.keyfile import load_keys, read_keyfile
+from callgate.auth.keyfile import MAX_BYTES, load_keys, read_keyfile
 from callgate.clock import ManualClock
 from callgate.config.model import AuthConfig
 from callgate.errors import PolicyError
@@ -223,11 +223,20 @@ class TestFile:
             ("AUTH033", 4),
             ("AUTH033", 5),
             ("AUTH033", 6),
-            ("POL002", 7),
+            ("AUTH033", 7),
             ("AUTH033", 8),
-            ("POL001", 9),
-            ("POL002", 10),
+            ("AUTH033", 9),
+            ("AUTH033", 10),
         ]
+
+    def test_a_file_that_cannot_be_read_as_text_is_told_of_by_its_name(self) -> None:
+        for data in (b"\xff\xfek", b"keys: [\x00]", b" " * (MAX_BYTES + 1), b"keys: ["):
+            with pytest.raises(PolicyError) as caught:
+                load_keys(data, "keys.yaml")
+            (found,) = caught.value.diagnostics
+            assert found.code == "AUTH033"
+            assert found.source is not None
+            assert found.source.file == "keys.yaml"
 
     def test_two_entries_for_one_id_or_one_secret_are_refused(self) -> None:
         one, other = "0" * 64, "1" * 64

@@ -60,7 +60,7 @@ def test_a_broken_file_is_told_of_before_there_is_a_key(
     assert main(["key", "new", "--identity", "a", "-f", str(file)]) == 3
     shown = capsys.readouterr()
     assert shown.out == ""
-    assert "POL002" in shown.err
+    assert "AUTH033" in shown.err
 
 
 @pytest.mark.parametrize(

@@ -212,7 +212,9 @@ def test_a_revoked_key_is_refused_under_load_and_others_are_not_disturbed(tmp_pa
                     continue
                 assert answer.status == 401
                 path.write_text("keys: [nonsense")
-                await said(gate, "stay")
+                await said(gate, "the keys in force stay")
+                assert f"{path}:1:" in gate.stderr
+                assert "[AUTH033]" in gate.stderr
                 assert (await bob.call("echo", text="x")).status == 401
 
         on_loop(main)

@@ -16,7 +16,7 @@ from msgspec.structs import replace
 
 from callgate.auth.apikeys import ID_LENGTH, ApiKey, KeyRing
 from callgate.diagnostics import Diagnostic, Source
-from callgate.errors import ConfigError
+from callgate.errors import ConfigError, PolicyError
 from callgate.policy.findings import Findings
 from callgate.policy.source_text import decode
 from callgate.policy.values import (
@@ -57,7 +57,7 @@ class KeyFile(KeyRing):
 
 
 def read_keyfile(path: str) -> KeyFile:
-    """Read the file at `path`. Raises PolicyError with every finding (AUTH030 to AUTH034; those of YAML, POL0xx)."""
+    """Read the file at `path`. Raises PolicyError with every finding (AUTH030 to AUTH034)."""
     try:
         # Opened without blocking: a FIFO in its place must not hang the gate.
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
@@ -82,12 +82,12 @@ def load_keys(data: bytes, file: str, mode: int = 0o600) -> KeyFile:
             f"others may write to the key file {quote(file, 200)} (mode {mode:04o}), and so let themselves in"
         )
         raise ConfigError([Diagnostic("error", "AUTH031", message, help=help)])
-    text = decode(
-        data,
-        file,
-        MAX_BYTES,
-        help="remove keys that have expired; many callers are better told apart by tokens",
-    )
+    help = "remove keys that have expired; many callers are better told apart by tokens"
+    try:
+        text = decode(data, file, MAX_BYTES, help=help)
+    except PolicyError as error:
+        placed = [replace(each, source=each.source or Source(file, 1, 1)) for each in error.diagnostics]
+        raise ConfigError([_masked(each) for each in placed]) from None
     findings = Findings(text)
     tree = parse(text, findings)
     keys: tuple[ApiKey, ...] = ()
@@ -204,8 +204,12 @@ def parse_expires(text: str) -> float | None:
 
 
 def _masked(finding: Diagnostic) -> Diagnostic:
-    """The finding without its line and without long words: either may be a secret in the wrong place."""
-    return replace(finding, message=_LONG_WORD.sub("…", finding.message), line_text=None)
+    """The finding without its line and without long words: either may be a secret in the wrong place.
+
+    What the reader of policies finds has a code of this file.
+    """
+    code = "AUTH033" if finding.code.startswith("POL") else finding.code
+    return replace(finding, code=code, message=_LONG_WORD.sub("…", finding.message), line_text=None)
 
 
 def _unreadable(path: str, why: str, help: str) -> ConfigError:

@@ -125,9 +125,10 @@ CODES: dict[str, CodePage] = {
         "`chmod 600` the file.",
     ),
     "AUTH033": CodePage(
-        "wrong entry in the key file",
-        "An entry lacks `id`, `sha256` or `identity`, or one of its values does not have the form that it must have. "
-        "The value is not shown, for it may be a secret in the wrong place.",
+        "the key file is not as it must be",
+        "The file is too large, not YAML as strict as that of policies, or has a key that it must not have; or an "
+        "entry lacks `id`, `sha256` or `identity`, or one of its values does not have the form that it must have. The "
+        "value is not shown, for it may be a secret in the wrong place.",
         "Make entries with `callgate key new`, which prints one.",
     ),
     "AUTH034": CodePage(

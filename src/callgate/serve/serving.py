@@ -12,9 +12,9 @@ from callgate.auth.credentials import read_credentials
 from callgate.auth.hosts import Hosts
 from callgate.config.loaded import Loaded
 from callgate.config.model import ServeConfig, files_of
-from callgate.config.reload import ConfigReload, changes
+from callgate.config.reload import ConfigReload, changes, one_line
 from callgate.config.watch import POLL_SECONDS, ChangedFile, FilesWatch
-from callgate.errors import AuditError, CallgateError, StateError
+from callgate.errors import AuditError, CallgateError, ConfigError, StateError
 from callgate.policy.compile import Policy
 from callgate.serve.front import Front, Page
 from callgate.serve.judging import Usage
@@ -361,7 +361,9 @@ class Serving:
         try:
             do()
         except CallgateError as error:
-            text = f"[{error.code}] {escape(error.message)}; the {what} in force stay"
+            told = error.diagnostics if isinstance(error, ConfigError) else ()
+            found = next((one_line(each) for each in told if each.severity == "error"), None)
+            text = f"{found or f'[{error.code}] {escape(error.message)}'}; the {what} in force stay"
             self._shared.log("error", text, event="reload", code=error.code)
         else:
             self._shared.log("notice", f"the changed {what} are in force now", event="reload")
