@@ -392,9 +392,11 @@ class Desk:
             items.append((b"x-who", who.encode()))
         return self.send_items(method, items, body)
 
-    def send_items(self, method: str, items: Iterable[Header], body: bytes = b"") -> Client:
+    def send_items(
+        self, method: str, items: Iterable[Header], body: bytes = b"", path: str = "/srv/mcp"
+    ) -> Client:
         """A request with exactly these headers."""
-        head = Head(method, "/srv/mcp", "", Headers(items), "127.0.0.1")
+        head = Head(method, path, "", Headers(items), "127.0.0.1")
         client = Client(self.loop)
         try:
             most = self.front.head(head)

@@ -216,7 +216,7 @@ def test_nothing_of_the_callers_own_goes_on_but_the_trace() -> None:
 def test_a_refusal_by_the_head_is_counted() -> None:
     desk = Desk()
     desk.post(call("echo"), content_type="text/plain")
-    assert desk.observer.notes == [("refused", "srv", "HTTP 415")]
+    assert desk.observer.notes == [("refused", "srv", "WIR079")]
 
 
 # Sessions, as the front and the posts see them.

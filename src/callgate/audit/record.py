@@ -31,6 +31,7 @@ Event = Literal[
     "gate_started",
     "gate_stopped",
     "frame_refused",
+    "request_refused",
     "policy_reloaded",
     "policy_refused",
     "store_failed",

@@ -87,4 +87,5 @@ _NO_STORE: Header = (b"cache-control", b"no-store")
 
 
 def _refusal(status: int, body: dict[str, str], headers: tuple[Header, ...]) -> HttpRefusal:
-    return HttpRefusal(status, encode(body), headers=headers)
+    code, reason = body["code"], body["error_description"]
+    return HttpRefusal(status, encode(body), headers=headers, code=code, reason=reason)

@@ -173,7 +173,8 @@ def _plain_origin(text: str) -> str:
 
 
 def _refusal(status: int, code: str, text: str) -> HttpRefusal:
-    return HttpRefusal(status, encode({"code": code, "error_description": text}))
+    body = encode({"code": code, "error_description": text})
+    return HttpRefusal(status, body, code=code, reason=text)
 
 
 def _host_refused() -> HttpRefusal:

@@ -126,6 +126,13 @@ CODES: dict[str, CodePage] = {
         "another message than the one that was meant.",
         "Look at what the server behind the gate sends in its headers.",
     ),
+    "HTTP020": CodePage(
+        "nothing is served at this path",
+        "The path is neither `/<server>/mcp` of a server in the configuration nor a page of the gate. Where callers are "
+        "authenticated, only those who are let in get this answer: others get 401 for every path, so that nobody "
+        "learns the names of servers by trying.",
+        "Correct the URL; the names are those under `servers` in callgate.yaml.",
+    ),
     "HTTP030": CodePage(
         "certificate cannot be read",
         "The file of the certificate or of its key cannot be opened. When it happens to a gate that is running, it "

@@ -90,7 +90,10 @@ class Head(Struct, gc=False):
 
 
 class HttpRefusal(Exception):
-    """Answer with this and read no body. Raised by `Application.head`; `body` is sent as it is."""
+    """Answer with this and read no body. Raised by `Application.head`; `body` is sent as it is.
+
+    `code` is stable and `reason` one line, for log and metrics; both without a word of the client's.
+    """
 
     def __init__(
         self,
@@ -98,8 +101,13 @@ class HttpRefusal(Exception):
         body: bytes = b"",
         content_type: bytes = b"application/json",
         headers: Sequence[Header] = (),
+        *,
+        code: str = "",
+        reason: str = "",
     ) -> None:
         super().__init__(status)
+        self.code = code
+        self.reason = reason
         self.status = status
         self.body = body
         self.content_type = content_type

@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from msgspec.json import encode
+
 from callgate.http1.contract import HttpRefusal
 from callgate.wire import replies
 from callgate.wire.envelope import RequestId
@@ -16,7 +18,14 @@ CREDENTIALS_REFUSED = "the server refuses the gate's own credentials"
 
 def refusal(status: int, rpc_code: int, text: str, code: str, data: Any = None) -> HttpRefusal:
     """A refusal before the body is read: a JSON-RPC error without an id."""
-    return HttpRefusal(status, error_body(None, rpc_code, text, code, data))
+    return HttpRefusal(status, error_body(None, rpc_code, text, code, data), code=code, reason=text)
+
+
+def nothing_here() -> HttpRefusal:
+    """The refusal of a path that is neither a server's nor a page's."""
+    text = "nothing is served at this path"
+    body = encode({"code": "HTTP020", "error_description": text})
+    return HttpRefusal(404, body, code="HTTP020", reason=text)
 
 
 def error_body(id: RequestId | None, rpc_code: int, text: str, code: str, data: Any = None) -> bytes:

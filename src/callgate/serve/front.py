@@ -9,7 +9,7 @@ from typing import Protocol
 from callgate.auth.hosts import Hosts
 from callgate.http1.contract import Head, Header, HttpRefusal, Responder
 from callgate.principal import Principal
-from callgate.serve.answers import NOT_ACCEPTABLE, error_body, refusal
+from callgate.serve.answers import NOT_ACCEPTABLE, error_body, nothing_here, refusal
 from callgate.serve.listening import Ending, Listening
 from callgate.serve.posting import (
     Entered,
@@ -21,11 +21,14 @@ from callgate.serve.posting import (
     session_key,
 )
 from callgate.serve.shared import Guarded, Shared
+from callgate.serve.turned_away import TurnedAway
 from callgate.serve.versions import HANDSHAKE_VERSIONS, HEADER_MISMATCH, VERSION_HEADER
 from callgate.wire.vocabulary import INVALID_REQUEST
 
 MAX_EVENT_ID = 1024
 _MAX_FINE = 256
+_PUBLIC = "/.well-known/"
+"""Clients look for metadata here before they have a credential, and take 404 alone for "there is none"."""
 _JSON, _SSE = b"application/json", b"text/event-stream"
 _HANDSHAKE = frozenset(version.encode() for version in HANDSHAKE_VERSIONS)
 _ALLOW: tuple[Header, ...] = ((b"allow", b"POST, GET, DELETE, OPTIONS"),)
@@ -65,28 +68,42 @@ class Front:
         self.authenticator = authenticator
         self.hosts = hosts
         self._accepting = accepting
+        self.turned_away = TurnedAway(shared.log, shared.judging.event, shared.clock)
         self._fine: set[tuple[bytes | None, bytes | None, bytes | None] | None] = set()
         """Content-Type, Accept and Content-Encoding as they were found fine; clients repeat a few forms."""
 
     def head(self, head: Head) -> int:
         """Let the request in or not; returns how many bytes its body may have. Raises HttpRefusal."""
         guarded = self.servers.get(head.path)
-        if guarded is None:
-            self._page(head)
+        if guarded is None and head.path in self.pages:
+            if head.method != "GET":
+                raise HttpRefusal(405, headers=((b"allow", b"GET"),))
             return 0
         cors = self.hosts.cors(head)
         try:
             self.hosts.check(head)
             if head.method == "OPTIONS":
                 self._preflight(head)
+            if guarded is None and head.path.startswith(_PUBLIC):
+                raise nothing_here()
             principal = self.authenticator.identify(head)
+            # Who is not let in does not learn which servers there are.
+            if guarded is None:
+                raise nothing_here()
             most = self._enter(head, guarded)
         except HttpRefusal as refused:
-            self._shared.observer.refused(guarded.name, f"HTTP {refused.status}")
+            self._count(head, None if guarded is None else guarded.name, refused)
             refused.headers = (*refused.headers, *cors)
             raise
         head.context = Entered(guarded, principal, cors)
         return most
+
+    def _count(self, head: Head, server: str | None, refused: HttpRefusal) -> None:
+        if refused.status < 400:
+            return
+        self._shared.observer.refused(server or "", refused.code or f"HTTP {refused.status}")
+        if refused.code.startswith("AUTH"):
+            self.turned_away.note(head, server, refused)
 
     def _preflight(self, head: Head) -> None:
         answer = self.hosts.preflight(head)
@@ -148,12 +165,6 @@ class Front:
             Listening(shared, guarded, responder, caller, route, entered.headers).start(_last_event_id(head))
         else:
             guarded.upstream.end(route, Ending(guarded, responder, entered.headers))
-
-    def _page(self, head: Head) -> None:
-        if head.path not in self.pages:
-            raise HttpRefusal(404)
-        if head.method != "GET":
-            raise HttpRefusal(405, headers=((b"allow", b"GET"),))
 
 
 def _is_modern(head: Head) -> bool:
