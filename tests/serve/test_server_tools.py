@@ -64,6 +64,79 @@ def test_a_call_waits_for_its_tools_schema_and_others_wait_with_it() -> None:
     passed(desk, again, 3)
 
 
+def test_the_question_is_the_same_whatever_the_agent_says_that_it_can_do() -> None:
+    desk = Desk(VALIDATED)
+    frame = modern_call("echo", {"text": "x"})
+    frame["params"]["_meta"] = {**META, "io.modelcontextprotocol/clientCapabilities": 5}
+    desk.post(frame, "bob", traceparent=f"00-{'1' * 32}-{'2' * 16}-01")
+    sent = listing(desk)
+    assert sent.frame["params"]["_meta"] == META
+    assert sent.route.trace == ()
+
+
+@pytest.mark.parametrize("wait", ["meanwhile", "after"])
+def test_an_asker_that_cannot_get_the_list_keeps_it_from_nobody_else(wait: str) -> None:
+    desk = Desk(VALIDATED)
+    refused = desk.post(modern_call("echo", {"text": "x"}), "bob")
+    theirs = listing(desk)
+    if wait == "after":
+        theirs.fails()
+    asked = desk.post(modern_call("echo", {"text": "y"}, 2), "ann")
+    if wait != "after":
+        assert desk.server.taken() == []
+        theirs.fails()
+    assert refused.frame["result"]["isError"]
+    sent = listing(desk)
+    assert sent.route.lane == "key:ann"
+    sent.answers(tools(sent.frame["id"]))
+    passed(desk, asked, 2)
+
+
+def test_one_caller_is_one_asker_whichever_of_its_sessions_it_asks_in() -> None:
+    desk = Desk(VALIDATED)
+    tokens = [desk.begin_session(who="bob") for _ in range(2)]
+    desk.post(call("echo", {"text": "x"}), "bob", mcp_session_id=tokens[0])
+    listing(desk).fails()
+    assert desk.post(call("echo", {"text": "x"}), "bob", mcp_session_id=tokens[1]).frame["result"]["isError"]
+    assert desk.server.taken() == []
+
+
+def test_an_asker_whose_server_is_silent_holds_others_up_for_two_seconds_at_most() -> None:
+    desk = Desk(VALIDATED)
+    desk.post(modern_call("echo", {"text": "x"}), "bob")
+    silent = listing(desk)
+    asked = desk.post(modern_call("echo", {"text": "y"}, 2), "ann")
+    desk.pass_time(2)
+    sent = listing(desk)
+    sent.answers(tools(sent.frame["id"]))
+    assert silent.cancelled
+    calls = {sent.frame["id"]: sent for sent in desk.server.taken()}
+    calls[2].answers(complete(2))
+    assert asked.frame == complete(2)
+    # What it says now counts no more.
+    silent.answers(tools(silent.frame["id"], {"type": "object", "properties": {"text": {"type": "integer"}}}))
+    desk.post(modern_call("echo", {"text": "z"}, 3), "ann")
+    assert desk.server.one().frame["method"] == "tools/call"
+
+
+def test_no_question_that_fails_keeps_an_old_list_in_force() -> None:
+    desk = Desk(VALIDATED)
+    desk.post(modern_call("echo", {"text": "x"}), "ann")
+    first = listing(desk)
+    first.answers(tools(first.frame["id"]))
+    desk.server.one().answers(complete())
+    desk.pass_time(61)
+    late = desk.post(modern_call("echo", {"text": "x"}, 2), "bob")
+    listing(desk).fails()
+    assert late.frame["result"]["isError"]
+    desk.post(modern_call("echo", {"text": "x"}, 3), "ann")
+    sent = listing(desk)
+    changed = {"type": "object", "properties": {"text": {"type": "integer"}}}
+    sent.answers(tools(sent.frame["id"], changed))
+    assert desk.server.taken() == []
+    passed(desk, desk.post(modern_call("echo", {"text": 5}, 4), "ann"), 4)
+
+
 def test_the_question_says_nothing_of_the_agent_that_it_need_not() -> None:
     desk = Desk(VALIDATED)
     meta = {**META, "progressToken": 1, "io.modelcontextprotocol/clientInfo": {"name": "x"}, "private": 1}

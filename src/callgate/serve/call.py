@@ -50,8 +50,9 @@ class CallExchange(Exchange):
     def start(self) -> None:
         """Judge the call, once its tool's schema is known if that matters."""
         tool, policy, tools = self.tool, self.guarded.policy, self.guarded.tools[self.route.era]
-        if (policy.needs_schema(tool) or self.checked) and not tools.ready(tool, hidden=policy.hides(tool)):
-            tools.wait(self.route, self._meta() if self.modern else None, self.judge)
+        if (policy.needs_schema(tool) or self.checked) and not tools.ready(self.route):
+            # Of a hidden tool nothing is looked up, but asking must take as long as for an unknown one.
+            tools.wait(self.route, self.judge)
             return
         self.judge()
 
@@ -192,7 +193,3 @@ class CallExchange(Exchange):
         span, self.span = self.span, None
         if span is not None:
             span.ended(status, rpc_code=rpc_code, code=code)
-
-    def _meta(self) -> dict[str, Any]:
-        meta = (self.frame.params or {}).get("_meta")
-        return meta if type(meta) is dict else {}

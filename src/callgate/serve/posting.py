@@ -104,7 +104,7 @@ def find_session(shared: Shared, guarded: Guarded, principal: Principal, head: H
     return found
 
 
-def legacy_route(session: SealedSession | None, key: str, head: Head) -> Route:
+def legacy_route(session: SealedSession | None, key: str, head: Head, owner: str = "") -> Route:
     """The route of a frame of the handshake eras; `key` where the server keeps no sessions."""
     version = head.headers.get(VERSION_HEADER)
     return Route(
@@ -113,7 +113,13 @@ def legacy_route(session: SealedSession | None, key: str, head: Head) -> Route:
         version=None if version is None else version.decode("latin-1"),
         session=None if session is None else session.upstream,
         trace=passed_context(head.headers),
+        owner=owner,
     )
+
+
+def owner_of(principal: Principal) -> str:
+    """Who bears what comes of a request: nobody where callers cannot be told apart for certain."""
+    return principal.identity if principal.proven else ""
 
 
 def caller_of(principal: Principal, session: str, server: str) -> Caller:
@@ -133,7 +139,8 @@ def _modern(
 ) -> Exchange:
     guarded, principal = entered.guarded, entered.principal
     key = session_key(shared, principal, head)
-    route = Route(lane=key, era="modern", version=version, trace=passed_context(head.headers))
+    trace = passed_context(head.headers)
+    route = Route(lane=key, era="modern", version=version, trace=trace, owner=owner_of(principal))
     caller = caller_of(principal, key, guarded.name)
     kind: Any = Exchange
     if frame.method == "tools/call":
@@ -160,7 +167,7 @@ def _legacy(
             raise SessionRefusal(400, INVALID_REQUEST, "the Mcp-Session-Id header is missing", "WIR078")
         session = found  # type: ignore[assignment]
     key = session_key(shared, principal, head)
-    route = legacy_route(session, key, head)
+    route = legacy_route(session, key, head, owner_of(principal))
     caller = caller_of(principal, route.lane, guarded.name)
     kind = CallExchange if frame.method == "tools/call" else Exchange
     return kind(shared, guarded, head, frame, responder, caller, route, entered.headers, begun)

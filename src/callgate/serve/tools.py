@@ -1,14 +1,16 @@
 """What is known of a server's tools, for all its agents of one era together.
 
 Learned from whole lists that pass, and asked for when a call has to be held against its tool's schema. The
-question goes over the route of the agent that needs the answer; the answer is the same for all of them.
+question goes over the route of the agent that needs the answer; the answer is the same for all of them. What one
+agent's route does to a question must never keep the answer from others.
 """
 
 import os
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
-from msgspec import Raw
+from msgspec import Raw, structs
 
 from callgate.clock import Clock
 from callgate.policy.toolschema import ToolSchema
@@ -23,9 +25,13 @@ from callgate.wire.vocabulary import META_CLIENT_CAPABILITIES, META_PROTOCOL_VER
 FRESH_SECONDS = 60.0
 """How long a list counts; servers say when it changes, but only to whoever listens."""
 RETRY_SECONDS = 5.0
-"""After a server could not list its tools, calls do not wait for another try for so long."""
+"""After an asker could not get the list, its calls do not wait for another try for so long."""
 TIMEOUT_SECONDS = 10.0
 """For all pages together."""
+PATIENCE_SECONDS = 2.0
+"""After so long without an answer, the next asker that waits asks as well."""
+MAX_FETCHES = 4
+"""At the same time, each of another asker."""
 MAX_PAGES = 200
 MAX_BYTES = 32 << 20
 MAX_WAITING = 10_000
@@ -42,23 +48,18 @@ class Tools:
         self._call_later = call_later
         self._catalog = Catalog()
         self._fresh_until_ns = 0
-        self._retry_at_ns = 0
-        self._waiting: list[Callable[[], None]] = []
-        self._fetch: _Fetch | None = None
+        self._failed: dict[str, int] = {}
+        """Until when an asker that could not get the list does not ask again."""
+        self._waiting: list[tuple[Route, Callable[[], None]]] = []
+        self._fetches: dict[str, _Fetch] = {}
 
-    def ready(self, tool: str, *, hidden: bool) -> bool:
-        """Whether there is no point in asking: what is to be known of `tool` is, or cannot be had now.
-
-        Of a hidden tool nothing is looked up, but asking must take as long as for an unknown one.
-        """
-        now = self._clock.monotonic_ns()
-        if now < self._fresh_until_ns:
-            return self._catalog.complete if hidden else self._catalog.knows(tool)
-        return now < self._retry_at_ns
+    def ready(self, route: Route) -> bool:
+        """Whether there is no point in asking over `route`: the list is known, or cannot be had now."""
+        return self._fresh or self._clock.monotonic_ns() < self._failed.get(_asker(route), 0)
 
     def schema(self, tool: str) -> ToolSchema | None:
-        """The input schema of `tool`, None if unknown."""
-        return self._catalog.schema(tool)
+        """The input schema of `tool`, None if unknown: what the server said long ago may no longer be so."""
+        return self._catalog.schema(tool) if self._fresh else None
 
     def output_schema(self, tool: str) -> Any:
         """The output schema of `tool`, None if it has none."""
@@ -83,52 +84,70 @@ class Tools:
         """The server says that its tools changed."""
         self._catalog.outdated()
         self._fresh_until_ns = 0
+        for fetch in self._fetches.values():
+            fetch.catalog.outdated()
 
-    def wait(self, route: Route, meta: dict[str, Any] | None, then: Callable[[], None]) -> None:
-        """Call `then` when the list is there or cannot be had. `meta`: the agent's own, in the modern era."""
+    def wait(self, route: Route, then: Callable[[], None]) -> None:
+        """Call `then` when the list is there or cannot be had over `route`."""
         if len(self._waiting) >= MAX_WAITING:
             then()
             return
-        self._waiting.append(then)
-        if self._fetch is None:
-            self._fetch = fetch = _Fetch(self._upstream, route, _own_meta(meta), self._page, self._ended)
-            self._call_later(TIMEOUT_SECONDS, fetch.expire)
-            fetch.ask(None)
+        self._waiting.append((route, then))
+        if not self._fetches:
+            self._ask_next()
 
-    def _page(self, tools: list[ListedTool], first: bool, last: bool) -> None:
-        self._catalog.page(tools, first=first, last=last)
+    @property
+    def _fresh(self) -> bool:
+        return self._clock.monotonic_ns() < self._fresh_until_ns
 
-    def _ended(self) -> None:
-        self._fetch = None
+    def _ask_next(self) -> None:
+        """Ask over the route of the first that waits and does not ask yet."""
+        if len(self._fetches) >= MAX_FETCHES:
+            return
+        for route, _ in self._waiting:
+            asker = _asker(route)
+            if asker not in self._fetches:
+                self._fetches[asker] = fetch = _Fetch(self._upstream, route, partial(self._ended, asker))
+                self._call_later(TIMEOUT_SECONDS, fetch.expire)
+                self._call_later(PATIENCE_SECONDS, partial(self._late, fetch))
+                fetch.ask(None)
+                return
+
+    def _late(self, fetch: "_Fetch") -> None:
+        if not fetch.over:
+            self._ask_next()
+
+    def _ended(self, asker: str) -> None:
+        fetch = self._fetches.pop(asker)
         now = self._clock.monotonic_ns()
-        if self._catalog.complete:
+        if fetch.catalog.complete:
+            self._catalog = fetch.catalog
             self._fresh_until_ns = now + round(FRESH_SECONDS * 1e9)
+            waiting, self._waiting = self._waiting, []
+            others, self._fetches = self._fetches, {}
+            for other in others.values():
+                other.stop()
         else:
-            self._retry_at_ns = now + round(RETRY_SECONDS * 1e9)
-        waiting, self._waiting = self._waiting, []
-        for then in waiting:
+            self._failed = {who: until for who, until in self._failed.items() if until > now}
+            self._failed[asker] = now + round(RETRY_SECONDS * 1e9)
+            waiting = [one for one in self._waiting if _asker(one[0]) == asker]
+            self._waiting = [one for one in self._waiting if _asker(one[0]) != asker]
+            self._ask_next()
+        for _, then in waiting:
             then()
 
 
 class _Fetch:
     """One pass over the pages."""
 
-    def __init__(
-        self,
-        upstream: Upstream,
-        route: Route,
-        meta: dict[str, Any] | None,
-        page: Callable[[list[ListedTool], bool, bool], None],
-        ended: Callable[[], None],
-    ) -> None:
+    def __init__(self, upstream: Upstream, route: Route, ended: Callable[[], None]) -> None:
+        self.catalog = Catalog()
+        self.over = False
         self._upstream = upstream
-        self._route = route
-        self._meta = meta
-        self._page = page
+        self._route = structs.replace(route, trace=(), param_headers=None)
         self._ended = ended
         self._pages = 0
         self._bytes = 0
-        self._over = False
         self._token = os.urandom(8).hex()
         self._handle: Handle | None = None
 
@@ -137,37 +156,38 @@ class _Fetch:
         # Unguessable, so that no agent can ask under it.
         id = f"callgate-tools-{self._token}-{self._pages}"
         params: dict[str, Any] = {} if cursor is None else {"cursor": cursor}
-        if self._meta is not None:
-            params["_meta"] = self._meta
+        if self._route.era == "modern":
+            # The gate's own: what an agent writes there may be wrong, and the answer is for others too.
+            params["_meta"] = {META_PROTOCOL_VERSION: self._route.version, META_CLIENT_CAPABILITIES: {}}
         frame = read_client_frame(build_request(id, "tools/list", params))
         self._handle = self._upstream.send(frame, frame.forward, self._route, _Page(id, self._take))
 
     def expire(self) -> None:
-        if not self._over and self._handle is not None:
+        if not self.over:
+            self.stop()
+            self._ended()
+
+    def stop(self) -> None:
+        """Nobody waits any more."""
+        self.over = True
+        if self._handle is not None:
             self._handle.cancel()
-        self._end()
 
     def _take(self, result: Raw | None, size: int) -> None:
         """The result of one page, None if there is none."""
-        if self._over:
+        if self.over:
             return
         self._bytes += size
         readable = result is not None and self._bytes <= MAX_BYTES
         listed = read_tools_list(result) if readable else None  # type: ignore[arg-type]
-        if listed is None:
-            self._end()
-            return
-        last = listed.next_cursor is None
-        self._page(listed.tools, self._pages == 1, last)
-        if last or self._pages >= MAX_PAGES:
-            self._end()
-        else:
-            self.ask(listed.next_cursor)
-
-    def _end(self) -> None:
-        if not self._over:
-            self._over = True
-            self._ended()
+        if listed is not None:
+            last = listed.next_cursor is None
+            self.catalog.page(listed.tools, first=self._pages == 1, last=last)
+            if not last and self._pages < MAX_PAGES:
+                self.ask(listed.next_cursor)
+                return
+        self.over = True
+        self._ended()
 
 
 class _Page:
@@ -199,8 +219,6 @@ class _Page:
             take(result, size)
 
 
-def _own_meta(meta: dict[str, Any] | None) -> dict[str, Any] | None:
-    """The part of an agent's `_meta` that every request of the modern era must carry."""
-    if meta is None:
-        return None
-    return {key: meta[key] for key in (META_PROTOCOL_VERSION, META_CLIENT_CAPABILITIES) if key in meta}
+def _asker(route: Route) -> str:
+    """Who answers for what becomes of a question over `route`."""
+    return route.owner or route.lane

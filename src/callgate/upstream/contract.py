@@ -88,6 +88,8 @@ class Route(Struct, frozen=True):
     """The tool's decoded inputSchema, for `Mcp-Param-*` headers (2026-07-28); None if unknown."""
     param_headers: tuple[tuple[bytes, bytes], ...] | None = None
     """The agent's own `Mcp-Param-*` headers, already held against the arguments; None: made from `input_schema`."""
+    owner: str = ""
+    """The proven identity of the caller, so that what one does is not borne by others; "" if there is none."""
 
 
 class Upstream(Protocol):
