@@ -55,6 +55,60 @@ def test_what_failed_in_the_last_hour_is_told_and_is_exit_status_1(tmp_path: Pat
     assert b"STA001: still gone" in shown.stdout
 
 
+FAILED: dict[str, EventRecord] = {
+    event: EventRecord(ago(60), event, detail="x")
+    for event in (
+        "store_failed",
+        "policy_refused",
+        "records_not_written",
+        "torn_line_removed",
+        "records_missing",
+    )
+}
+LATER: dict[str, list[Record]] = {
+    "a gate that started": [EventRecord(ago(50), "gate_started")],
+    "a policy that was taken up": [EventRecord(ago(50), "policy_reloaded")],
+    "a call that was charged": [decided("a", ago(50)), ended("a", ago(50))],
+    "a call that was denied": [decided("a", ago(50), code="DEN001"), ended("a", ago(50), "denied")],
+    "nothing": [],
+}
+RECOVERED = {
+    "store_failed": ("a gate that started", "a call that was charged"),
+    "policy_refused": ("a gate that started", "a policy that was taken up"),
+    "records_not_written": ("a gate that started", "a call that was charged", "a call that was denied"),
+    "torn_line_removed": ("a gate that started", "a call that was charged", "a call that was denied"),
+    "records_missing": (),
+}
+
+
+@pytest.mark.parametrize("event", FAILED)
+@pytest.mark.parametrize("later", LATER)
+def test_what_failed_and_works_again_is_told_with_exit_status_0(
+    tmp_path: Path, event: str, later: str
+) -> None:
+    recovered = later in RECOVERED[event]
+    status, told = status_of(tmp_path, [started(100), FAILED[event], FAILED[event], *LATER[later]])
+    assert (status, told["recovered" if recovered else "failing"]) == (0 if recovered else 1, {event: 2})
+    assert told["failing" if recovered else "recovered"] == {}
+    shown = callgate(tmp_path, "status", "a.jsonl").stdout.decode()
+    assert ("failed, since recovered: " if recovered else "failing: ") + event.replace("_", " ") in shown
+
+
+def test_what_fails_anew_has_not_recovered(tmp_path: Path) -> None:
+    again = EventRecord(ago(40), "store_failed", detail="x")
+    records = [started(100), FAILED["store_failed"], *LATER["a call that was charged"], again]
+    assert status_of(tmp_path, records)[1]["failing"] == {"store_failed": 2}
+
+
+def test_the_gates_own_name_is_not_among_the_servers_and_a_server_of_that_name_is(tmp_path: Path) -> None:
+    own = EventRecord(ago(9), "gate_started", session="serve-1", server="callgate", policy="abc")
+    assert status_of(tmp_path, [own, decided("a", ago(5))])[1]["policies"] == {"github": "3f9c1a2"}
+    called_so = decided("a", ago(5), server="callgate")
+    assert status_of(tmp_path, [own, called_so])[1]["policies"] == {"callgate": "3f9c1a2"}
+    run = EventRecord(ago(9), "gate_started", session="s", server="callgate", policy="abc")
+    assert status_of(tmp_path, [run])[1]["policies"] == {"callgate": "abc"}
+
+
 def test_a_gate_that_was_stopped_is_told_apart_from_one_that_was_started_again(tmp_path: Path) -> None:
     stop = EventRecord(ago(50), "gate_stopped", detail="end of input")
     assert status_of(tmp_path, [started(100), stop])[1]["stopped"] == stop.time

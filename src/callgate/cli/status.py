@@ -23,14 +23,21 @@ examples:
   callgate status -c callgate.yaml --format json
   callgate status --url http://127.0.0.1:8722      ask a running gate
 
+what failed and works again is told, and counts as well
 exit status: 0 all is well, 1 something fails, or the gate is not there; 5 the audit cannot be read
 """
 
 SCHEMA = "callgate/status@1"
 _HOUR = timedelta(hours=1)
-_FAILURES = frozenset(
-    ("store_failed", "policy_refused", "records_not_written", "records_missing", "torn_line_removed")
-)
+_RECOVERED_BY: dict[str, frozenset[str]] = {
+    "store_failed": frozenset(("gate_started", "charged")),
+    "policy_refused": frozenset(("gate_started", "policy_reloaded")),
+    "records_not_written": frozenset(("gate_started", "decided")),
+    "torn_line_removed": frozenset(("gate_started", "decided")),
+    # Somebody removed them: nothing that comes later says that all is well.
+    "records_missing": frozenset(),
+}
+"""What has failed → what may follow to show that it works again: an event, a decision, a limit that was charged."""
 _MAX_SERVERS = 1_000
 
 
@@ -66,33 +73,42 @@ def run(options: argparse.Namespace) -> int:
 
 
 class _State(Struct):
-    """What the end of an audit says. `policies` has the revision of the newest record of each server."""
+    """What the end of an audit says. `policies` has the revision of the newest record of each server.
+
+    `failures` and `recovered` count events of the last hour by their kind, of which the latest fails on, or not.
+    """
 
     verdicts: Counter[str]
     failures: Counter[str]
+    recovered: Counter[str]
     started: str | None = None
     stopped: str | None = None
     version: str | None = None
     last: str | None = None
     policies: dict[str, str] = {}
     latest_failure: Entry | None = None
+    later: set[str] = set()
+    """What stands behind the record that is looked at, of what may show that something works again."""
     past: bool = False
     """Whether the reading is beyond the last hour."""
 
 
 def _read(entries: Entries, lines: Iterator[bytes], since: datetime) -> _State:
     """From the end to the last start of a gate, or an hour back if that is further."""
-    found = _State(Counter(), Counter())
+    found = _State(Counter(), Counter(), Counter())
     pairs = PairsBackwards()
     for entry in entries.among(_needed(lines, found)):
         found.last = found.last or entry.time
         time = time_of(entry)
         recent = time is not None and time >= since
-        if entry.server and entry.policy and len(found.policies) < _MAX_SERVERS:
+        if entry.server and entry.policy and not _is_the_gates(entry) and len(found.policies) < _MAX_SERVERS:
             found.policies.setdefault(entry.server, entry.policy)
         call = pairs.feed(entry)
         if call is not None and recent and not is_self_test(call.decision):
             found.verdicts[word(call)] += 1
+            found.later.add("decided")
+            if call.decision.effect == "allow" and call.decision.charges:
+                found.later.add("charged")
         elif entry.kind == "event":
             _take_event(found, entry, recent)
         found.past = found.past or (time is not None and not recent)
@@ -108,14 +124,25 @@ def _needed(lines: Iterator[bytes], found: _State) -> Iterator[bytes]:
             yield line
 
 
+def _is_the_gates(entry: Entry) -> bool:
+    """Whether an event of `callgate serve` stands under the gate's own name, which is no server's."""
+    return entry.kind == "event" and entry.server == "callgate" and entry.session.startswith("serve-")
+
+
 def _take_event(found: _State, entry: Entry, recent: bool) -> None:
     if entry.event == "gate_started" and found.started is None:
         found.started, found.version = entry.time, entry.detail
     elif entry.event == "gate_stopped" and found.started is None and found.stopped is None:
         found.stopped = entry.time
-    elif entry.event in _FAILURES and recent:
-        found.failures[entry.event] += 1
+    elif entry.event in _RECOVERED_BY and recent:
+        # The newest comes first, and says which it is.
+        fails = entry.event in found.failures or not (
+            entry.event in found.recovered or _RECOVERED_BY[entry.event] & found.later
+        )
+        (found.failures if fails else found.recovered)[entry.event] += 1
         found.latest_failure = found.latest_failure or entry
+    if entry.event in ("gate_started", "policy_reloaded"):
+        found.later.add(entry.event)
 
 
 def _as_text(found: _State, on: bool) -> Iterator[str]:
@@ -138,6 +165,9 @@ def _as_text(found: _State, on: bool) -> Iterator[str]:
     yield f"last hour: {calls:,} call{'' if calls == 1 else 's'}{detail}"
     for event, count in sorted(found.failures.items()):
         yield f"{paint('failing', 'red', on=on)}: {event.replace('_', ' ')}, {count:,} in the last hour"
+    for event, count in sorted(found.recovered.items()):
+        which = f"{event.replace('_', ' ')}, {count:,} in the last hour"
+        yield f"{paint('failed, since recovered', 'yellow', on=on)}: {which}"
     latest = found.latest_failure
     if latest is not None:
         why = ": ".join(part for part in (latest.code, latest.detail) if part)
@@ -156,5 +186,6 @@ def _as_json(found: _State, bad: int) -> dict[str, object]:
         "policies": found.policies,
         "last_hour": {name: found.verdicts[name] for name, _ in _TOLD},
         "failing": dict(found.failures),
+        "recovered": dict(found.recovered),
         "unreadable_lines": bad,
     }
