@@ -25,6 +25,7 @@ from callgate.http1.allocation import keep_freed_memory
 from callgate.http1.listener import Listener
 from callgate.policy.compile import Policy
 from callgate.proxy.selftest import refuses, with_canary
+from callgate.serve import in_force
 from callgate.serve.banner import banner
 from callgate.serve.certified import CertifiedListener, certificate_of
 from callgate.serve.front import Front, Page
@@ -64,7 +65,11 @@ def serve(options: ServeOptions, spawner: Spawner, report: Callable[[CallgateErr
         return run_worker(options, loaded, spawner, None)
     spawner.close()
     return supervise(
-        loaded.config, lambda slot: run_worker(options, loaded, None, slot), report, SystemClock()
+        loaded.config,
+        # One that is started anew begins with what the others have in force by then.
+        lambda slot: run_worker(options, in_force.latest(slot.directory, loaded), None, slot),
+        report,
+        SystemClock(),
     )
 
 
@@ -180,6 +185,7 @@ class _Worker:
             self._make,
             self._pages,
             lambda config: adjusted(config, self._options),
+            self._keep,
         )
         self._front.pages = self._pages(self._config, self._front.hosts)
         serving.ready()
@@ -244,6 +250,10 @@ class _Worker:
         policy = self._policy(loaded, name)
         way = upstream(config, self._spawner, self._loop, self._clock, self._log)
         return Guarded(config, policy, way, self._clock, self._loop, os.urandom(8).hex())
+
+    def _keep(self, loaded: Loaded) -> None:
+        if self._slot is not None:
+            in_force.keep(self._slot.directory, loaded)
 
     def _policy(self, loaded: Loaded, name: str) -> Policy:
         policy = with_canary(loaded.documents[name], self._canary)

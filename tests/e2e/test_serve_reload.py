@@ -2,6 +2,8 @@
 
 import asyncio
 import json
+import os
+import signal
 import ssl
 import subprocess
 import sys
@@ -309,4 +311,42 @@ def test_an_edit_that_is_refused_for_its_credentials_puts_nothing_of_it_in_force
 
             on_loop(main)
             assert "of srv is in force now" not in gate.stderr.partition("not in force")[0]
+            assert gate.stop() == 0
+
+
+def test_workers_that_die_come_back_with_what_was_in_force_whatever_the_files_say_by_then(
+    tmp_path: Path,
+) -> None:
+    settings = {"state": f"sqlite:{tmp_path}/state.db", "workers": 2}
+    with LeanServer() as lean:
+        servers = {"srv": {"url": lean.url, "policy": "p.yaml"}}
+        policies = {"p.yaml": "default: allow\n"}
+        with ServeProcess(tmp_path / "gate", servers, settings=settings, policies=policies) as gate:
+            wait_until(lambda: len(descendants(gate.process.pid)) == 2, "there are no two workers")
+
+            async def denied() -> str | None:
+                while True:
+                    try:
+                        async with Agent(gate.port, version=MODERN) as agent:
+                            return (await agent.call("other", text="x")).denied
+                    except (OSError, EOFError):
+                        # Nobody listens yet.
+                        continue
+
+            async def main() -> None:
+                assert await denied() is None
+                gate.write_policy("p.yaml", EVEN)
+                await said(gate, "of srv is in force now", 2)
+                gate.write_policy("p.yaml", "default: allow\ntools: [broken\n")
+                await said(gate, "not in force", 2)
+                for pid in descendants(gate.process.pid):
+                    os.kill(pid, signal.SIGKILL)
+                for _ in range(20):
+                    assert await denied() == "DEN011"
+                gate.write_policy("p.yaml", ODD)
+                await said(gate, "of srv is in force now", 3)
+                while await denied() is not None:
+                    continue
+
+            on_loop(main)
             assert gate.stop() == 0

@@ -178,4 +178,12 @@ CODES: dict[str, CodePage] = {
         "Let `TMPDIR` name a folder that can be written to (mount an empty one in a container), or serve with one "
         "worker.",
     ),
+    "STA033": CodePage(
+        "What is in force cannot be shared among workers",
+        "Each of several workers leaves the configuration and the policies that it is about to put in force in a "
+        "private folder among the temporary files, so that a worker that is started anew begins with no older ones. "
+        "That folder cannot be written to, or what was left there cannot be read. What was in force before stays.",
+        "Make room in the folder that `TMPDIR` names, and let nothing clean it up while the gate runs. The change is "
+        "tried again every second; a worker that cannot read what was left needs a restart of the gate.",
+    ),
 }

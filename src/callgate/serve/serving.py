@@ -17,6 +17,7 @@ from callgate.config.watch import POLL_SECONDS, ChangedFile, FilesWatch
 from callgate.errors import AuditError, CallgateError, ConfigError, StateError
 from callgate.policy.compile import Policy
 from callgate.serve.front import Front, Page
+from callgate.serve.in_force import FIXED
 from callgate.serve.judging import Usage
 from callgate.serve.shared import Guarded, Shared
 from callgate.telemetry.contract import Levels
@@ -28,17 +29,6 @@ from callgate.text import escape
 HEARTBEAT_SECONDS = 15.0
 SECOND = 1.0
 USAGE_SECONDS = 5.0
-_FIXED = (
-    "state",
-    "state_failure",
-    "audit",
-    "audit_sync",
-    "audit_arguments",
-    "sessions",
-    "telemetry",
-    "workers",
-)
-"""What is opened once: a change counts after a restart."""
 _KEYS = {"state_failure": "on_state_failure"}
 
 
@@ -56,7 +46,11 @@ class Accepts(Protocol):
 
 
 class Serving:
-    """Owns the timers. `make` builds a guarded server of a configuration and a policy document, self-tested."""
+    """Owns the timers.
+
+    `make` builds a guarded server of a configuration and a policy document, self-tested. `keep` is given what is about
+    to be in force; it may raise StateError.
+    """
 
     def __init__(
         self,
@@ -70,6 +64,7 @@ class Serving:
         make: Callable[[Loaded, str], Guarded],
         make_pages: Callable[[ServeConfig, Hosts], Mapping[str, Page]],
         adjust: Callable[[ServeConfig], ServeConfig],
+        keep: Callable[[Loaded], None],
     ) -> None:
         self._loop = loop
         self._loaded = loaded
@@ -81,6 +76,7 @@ class Serving:
         self._make = make
         self._make_pages = make_pages
         self._adjust = adjust
+        self._keep = keep
         self._listener: Accepts | None = None
         self._reload = ConfigReload(loaded.config.path, shared.log)
         self._watch = FilesWatch(loaded.config, shared.clock, loaded.seen)
@@ -273,9 +269,12 @@ class Serving:
             self._shared.log("error", f"[{error.code}] {escape(error.message)}", event="reload")
             self._shared.log("error", "the changed files are not in force: what was read before stays")
             self._shared.judging.event("policy_refused", error.code, error.message)
+            if isinstance(error, StateError):
+                # No file is at fault.
+                self._watch.unread(old.path)
             return
         # Nothing is replaced before everything has proven itself, and nothing fails from here on.
-        later = [key for key in changed if key in _FIXED or key in ("listen.host", "listen.port")]
+        later = [key for key in changed if key in FIXED or key in ("listen.host", "listen.port")]
         if later:
             told = ", ".join(f"`{_KEYS.get(key, key)}`" for key in later)
             self._shared.log("warning", f"{told} changed: that counts after a restart", event="reload")
@@ -317,6 +316,7 @@ class Serving:
                 found[f"/{config.name}/mcp"] = guarded
                 if guarded.policy.revision != made.policy.revision:
                     policies.append((guarded, made.policy))
+            self._keep(loaded)
         except CallgateError:
             for made in fresh:
                 made.close()
