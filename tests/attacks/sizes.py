@@ -4,6 +4,7 @@ from tests.attacks.attack import ID, Attack, frame
 
 _DEPTH = "recursive readers run out of stack, and what they did not read they do not judge"
 _LENGTH = "a frame that is not kept must still be answered, under its id wherever that stands"
+_DENSE = "a value of two bytes costs a hundred once it is read, and everybody waits meanwhile"
 _MANY = "comparing every key with every other takes quadratic time"
 
 LONG = 20 << 20
@@ -20,6 +21,10 @@ def _depth(levels: int) -> bytes:
 
 def _keys(prefix: bytes) -> bytes:
     return b"{" + b",".join(b'"%b%d":0' % (prefix, number) for number in range(100_000)) + b"}"
+
+
+def _many(value: bytes, count: int) -> bytes:
+    return b"[" + b",".join([value] * count) + b"]"
 
 
 SIZES: tuple[Attack, ...] = (
@@ -45,6 +50,26 @@ SIZES: tuple[Attack, ...] = (
         lambda t: t.with_argument(_keys("\u00e4".encode())),
         ((ID, "WIR016"),),
         heavy=True,
+    ),
+    *(
+        Attack(f"15 MB of {label}", _DENSE, build, ((id, "WIR017"),), heavy=True)
+        for label, build, id in (
+            ("empty objects", lambda t: t.with_argument(_many(b"{}", 5_000_000)), None),
+            ("numbers", lambda t: t.with_argument(_many(b"1", 7_500_000)), ID),
+            ("escaped quotes and numbers", lambda t: t.with_argument(_many(b'"\\"",1', 2_000_000)), None),
+        )
+    ),
+    Attack(
+        "200,001 values",
+        _DENSE,
+        lambda t: t.with_argument(_many(b"1", 200_001)),
+        ((ID, "WIR017"),),
+    ),
+    Attack(
+        "a text of a million commas and brackets",
+        "what stands in a text is not a value",
+        lambda t: t.with_argument(b'"\\"' + b",[{" * 333_333 + b'\\\\"'),
+        ((ID, "DEN011"),),
     ),
     Attack(
         "a method of 100,000 characters",

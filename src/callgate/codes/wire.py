@@ -100,4 +100,11 @@ CODES: dict[str, CodePage] = {
         "gate busy for minutes.",
         "Send long texts as values. Keys in plain ASCII may be of any length.",
     ),
+    "WIR017": CodePage(
+        "too many values",
+        "The frame holds more than 200,000 values: members of objects and elements of arrays, of whatever depth. Once "
+        "they are read, each costs far more memory and time than its few bytes, and other callers would wait for it. "
+        "The frame is refused before it is read. How long its texts are does not matter here.",
+        "Send less in one call, or a large table as one text, such as CSV, if the tool accepts that.",
+    ),
 }

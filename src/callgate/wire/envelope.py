@@ -18,7 +18,7 @@ MAX_ID_LENGTH = 256
 MAX_ID_INTEGER = 2**64
 _MAX_OUTER = 16_384
 _MAX_OUTER_STRING = 2_048
-_MAX_TOKENS = 1_000_000
+_MAX_TOKENS = 500_000
 
 _STRUCTURE = re.compile(rb'["{}\[\]]')
 _STRING_BODY = re.compile(rb'[^"\\]*+(?:\\.[^"\\]*+)*+', re.DOTALL)

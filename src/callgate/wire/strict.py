@@ -17,6 +17,7 @@ from callgate.wire.bounds import MAX_DEPTH, check_bounds
 from callgate.wire.careful import DoubtError, read_carefully
 from callgate.wire.compact import compact, escape_line_ends
 from callgate.wire.envelope import MAX_ID_LENGTH, RequestId, scan, trusted_id
+from callgate.wire.values import MAX_VALUES, check_values
 from callgate.wire.vocabulary import INVALID_PARAMS, INVALID_REQUEST, METHODS, PARSE_ERROR
 
 MAX_METHOD_LENGTH = 128
@@ -60,6 +61,8 @@ def read_client_frame(line: bytes) -> ClientFrame:
     params that cannot be judged and -32600 for everything else.
     """
     try:
+        if len(line) > MAX_VALUES:
+            check_values(line)
         message = _decode(line)
         forward, arguments = (_encode(message), None) if len(line) < _LARGE else _spell(message)
         # Text that is its own re-encoding has no key twice, and no number that could be read in two ways.
