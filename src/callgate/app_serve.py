@@ -204,7 +204,10 @@ class _Worker:
 
     def _begun(self, listener: Listener, serving: Serving) -> None:
         self._loop.call_soon(self._take_signals, serving)
-        if self._slot is None or self._slot.number == 0:
+        slot = self._slot
+        if slot is not None and slot.ended is not None:
+            self._log("warning", f"worker {slot.number} ended: {slot.ended}; started again", event="worker")
+        if slot is None or slot.announces():
             # Whoever reads that it listens may end it at once.
             self._log("banner", banner(self._config, *listener.addresses[0]), event="listening")
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import re
 import signal
 import sys
 from pathlib import Path
@@ -211,8 +212,12 @@ def test_of_two_workers_one_is_killed_the_other_goes_on_and_a_new_one_starts(tmp
                     assert (await again.call("echo", text="x", token=1)).denied is None
 
         on_loop(main)
+        gate.wait_for_line(
+            lambda line: re.search(r"worker [01] ended: signal 9; started again", line) is not None
+        )
         assert gate.stop() == 0
         assert not descendants(gate.process.pid)
+        assert gate.stderr.count("listening on") == 1
         executed = len(ran.read_text().splitlines())
         assert executed == 10
     every_call_is_recorded(tmp_path / "audit.jsonl", executed, unfinished=1)

@@ -152,4 +152,11 @@ CODES: dict[str, CodePage] = {
         "is not a bound stream socket.",
         "Choose another port with `--port`, or see who has it with `ss -ltnp`.",
     ),
+    "HTTP033": CodePage(
+        "workers end as soon as they begin",
+        "Several worker processes in a row were killed, or crashed, within a second of their start. The gate ends "
+        "rather than start them for ever.",
+        "Serve with one worker to see what ends it; look at the system's log for a kill for want of memory, and at "
+        "the limits that the gate runs under.",
+    ),
 }

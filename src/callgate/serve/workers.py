@@ -26,12 +26,26 @@ _ENDING = (signal.SIGTERM, signal.SIGINT)
 
 
 class Slot(Struct):
-    """One worker's place: its socket, where metrics are shared, and the secret of all."""
+    """One worker's place: its socket, where metrics are shared, and the secret of all.
+
+    `ended` says how the one that was there before ended; None for the first.
+    """
 
     number: int
     socket: socket.socket
     directory: str
     secret: bytes
+    ended: str | None = None
+
+    def announces(self) -> bool:
+        """Whether it is for this worker to say that the gate listens: true once, of the first place."""
+        if self.number:
+            return False
+        try:
+            os.close(os.open(f"{self.directory}/announced", os.O_CREAT | os.O_EXCL, 0o600))
+        except OSError:
+            return False
+        return True
 
 
 class Supervisor:
@@ -72,7 +86,7 @@ class Supervisor:
 
             shutil.rmtree(self._directory, ignore_errors=True)
 
-    def _start(self, number: int) -> None:
+    def _start(self, number: int, ended: str | None = None) -> None:
         # A signal to end must not come between: not before the new process is known, nor to its copy of our handler.
         signal.pthread_sigmask(signal.SIG_BLOCK, _ENDING)
         try:
@@ -82,14 +96,14 @@ class Supervisor:
             if pid == 0:
                 status = 70
                 try:
-                    status = self._be_worker(number)
+                    status = self._be_worker(number, ended)
                 finally:
                     os._exit(status)
             self._living[pid] = number, self._clock.monotonic_ns()
         finally:
             signal.pthread_sigmask(signal.SIG_UNBLOCK, _ENDING)
 
-    def _be_worker(self, number: int) -> int:
+    def _be_worker(self, number: int, ended: str | None) -> int:
         die_with_parent()
         for each in _ENDING:
             signal.signal(each, signal.SIG_DFL)
@@ -97,7 +111,7 @@ class Supervisor:
         own = _bound(self._config.listen.host, self._port)
         self._first.close()
         try:
-            return self._work(Slot(number, own, self._directory, self._secret))
+            return self._work(Slot(number, own, self._directory, self._secret, ended))
         except CallgateError as error:
             self._report(error)
             return error.exit_status
@@ -112,12 +126,15 @@ class Supervisor:
             lived = (self._clock.monotonic_ns() - since) / 1e9
             self._failed = self._failed + 1 if lived < RESTART_SECONDS else 0
             code = os.waitstatus_to_exitcode(wait_status)
+            ended = f"signal {-code}" if code < 0 else f"status {code}"
             if code in (2, 3, 4, 5) or self._failed >= MAX_FAILED_STARTS:
-                # It said why; the others would say the same.
+                # With these statuses it said why; the others would say the same.
                 status = code if code > 0 else 70
+                if code not in (2, 3, 4, 5):
+                    self._report(_short_lived(number, ended))
                 self._end(signal.SIGTERM, None)
                 continue
-            self._start(number)
+            self._start(number, ended)
         return status
 
     def _end(self, _number: int, _frame: object) -> None:
@@ -135,6 +152,14 @@ def supervise(
     Raises UsageError if the address is taken.
     """
     return Supervisor(config, work, report, clock).run()
+
+
+def _short_lived(number: int, ended: str) -> CallgateError:
+    return CallgateError(
+        "HTTP033",
+        f"worker {number} ended: {ended}; {MAX_FAILED_STARTS} in a row ended as soon as they had begun",
+        "serve with one worker to see what ends it, and look at the system's log for what kills processes",
+    )
 
 
 def _private_directory() -> str:
