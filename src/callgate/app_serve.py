@@ -33,6 +33,7 @@ from callgate.serve.judging import Judging
 from callgate.serve.options import ServeOptions
 from callgate.serve.pages import pages
 from callgate.serve.sealing import Seal
+from callgate.serve.refusals import Refusals
 from callgate.serve.selftest import prove
 from callgate.serve.serving import Serving
 from callgate.serve.shared import Guarded, Shared
@@ -137,6 +138,7 @@ class _Worker:
         )
         self._shared = Shared(
             judging=judging,
+            refusals=Refusals(self._log, judging, self._clock),
             seal=Seal(session_secret(config, slot)),
             observer=self._metrics,
             log=self._log,

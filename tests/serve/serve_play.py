@@ -29,6 +29,7 @@ from callgate.policy.load import load_policy
 from callgate.principal import ANONYMOUS, Principal
 from callgate.serve.front import Front
 from callgate.serve.judging import Judging
+from callgate.serve.refusals import Refusals
 from callgate.serve.sealing import Seal
 from callgate.serve.shared import Guarded, Shared
 from callgate.serve.unanswered import Unanswered
@@ -343,11 +344,13 @@ class Desk:
             failed=lambda error: self.audit_told.append(error is not None),
             store_changed=lambda error: self.store_told.append(None if error is None else error.code),
         )
+        log: Any = lambda _level, text, **_more: self.logged.append(text)  # noqa: E731
         self.shared = Shared(
             judging=self.judging,
+            refusals=Refusals(log, self.judging, self.clock),
             seal=Seal(b"s" * 32),
             observer=self.observer,
-            log=lambda _level, text, **_more: self.logged.append(text),  # type: ignore[arg-type]
+            log=log,
             clock=self.clock,
             unanswered=Unanswered(self.clock, self.judging.settle),
             home="home",

@@ -178,6 +178,13 @@ CODES: dict[str, CodePage] = {
         "frames waited for one already.",
         "Nothing, unless it happens often: then use a client that keeps a GET stream open, as MCP allows.",
     ),
+    "UPS053": CodePage(
+        "too many of the server's messages are not valid",
+        "So much of what the server sent on one stream could not be passed on (no valid message, or an answer that "
+        "nobody asked for) that the gate ended the stream. A call that waited on it counts as made; whether it took "
+        "effect is not known. The audit and the log have the first of these messages, and how many there were.",
+        "Look into the server: the codes in the log say what is wrong with its messages.",
+    ),
     "UPS010": CodePage(
         "The server does not know the session",
         "The server answered a request of a session with HTTP 404: it has ended the session, or was started "

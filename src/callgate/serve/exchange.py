@@ -256,6 +256,11 @@ class Exchange(Reply):
         else:
             self.error(_HTTP_STATUS.get(failure.kind, 502), SERVER_ERROR, text, failure.code)
 
+    def flooded(self) -> None:
+        # The rest would be no better: the agent is not to ask for it.
+        self.resumable = False
+        super().flooded()
+
     def _response(self, frame: ServerFrame) -> bytes | None:
         mine = frame.id == self.frame.id and type(frame.id) is type(self.frame.id)
         if mine and not self.answered and self.frame.kind == "request":
@@ -376,13 +381,8 @@ class Exchange(Reply):
 
     def _refuse_method(self) -> None:
         text = f"method {quote(self.method)} is not one this gate lets through"
-        self.shared.log(
-            "warning",
-            f"{self.guarded.name}: refused: {text}",
-            event="refused",
-            server=self.guarded.name,
-            code="WIR050",
-        )
-        self.shared.judging.event("frame_refused", "WIR050", text, self.caller, self.guarded.policy.revision)
+        line = f"{self.guarded.name}: refused: {text}"
+        revision = self.guarded.policy.revision
+        self.shared.refusals.note("caller", self.caller, revision, "WIR050", text, line)
         self.shared.observer.refused(self.guarded.name, "WIR050")
         self.error(404 if self.modern else 200, METHOD_NOT_FOUND, text, "WIR050")

@@ -7,7 +7,7 @@ from callgate.http1.contract import Header, Responder
 from callgate.proxy.results import UNASKED_LIST, call_status, unasked_answer
 from callgate.serve.answers import CREDENTIALS_REFUSED, CREDENTIALS_STATUSES, SESSION_NOT_FOUND, error_body
 from callgate.serve.judging import Settlement
-from callgate.serve.reply import Reply
+from callgate.serve.reply import FLOOD, Reply
 from callgate.serve.shared import Guarded
 from callgate.upstream.contract import UpstreamFailure
 from callgate.wire import replies
@@ -73,6 +73,10 @@ class Listening(Reply):
         else:
             self.shared.observer.upstream_failed(self.guarded.name, failure.code)
             self.finish(502, error_body(None, SERVER_ERROR, failure.text, failure.code))
+
+    def flooded(self) -> None:
+        self.log_failure(FLOOD.text, FLOOD.code)
+        super().flooded()
 
     def expire(self) -> None:
         """The caller's credential has ended, or the gate ends."""

@@ -176,11 +176,9 @@ def _legacy(
 def _refused(shared: Shared, entered: Entered, responder: Responder, refused: WireRefusal) -> None:
     guarded, principal = entered.guarded, entered.principal
     text = f"{guarded.name}: refused a frame: {refused.message} [{refused.code}]"
-    shared.log(
-        "warning", text, event="refused", server=guarded.name, identity=principal.identity, code=refused.code
-    )
     caller = caller_of(principal, principal.identity, guarded.name)
-    shared.judging.event("frame_refused", refused.code, refused.message, caller, guarded.policy.revision)
+    revision = guarded.policy.revision
+    shared.refusals.note("caller", caller, revision, refused.code, refused.message, text)
     shared.observer.refused(guarded.name, refused.code)
     body = error_body(refused.request_id, refused.rpc_code, refused.message, refused.code)
     responder.send(400, body, headers=entered.headers)

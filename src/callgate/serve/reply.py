@@ -7,11 +7,14 @@ from callgate.gate.call import Caller
 from callgate.http1.contract import Header, Responder
 from callgate.http1.sse import encode_event
 from callgate.serve.shared import Guarded, Shared
-from callgate.upstream.contract import Handle, Route
+from callgate.upstream.contract import Handle, Route, UpstreamFailure
 
+MAX_DROPPED = 100
+"""Frames of the server that may be dropped before the stream that brings them is ended."""
 HEARTBEAT = b":\n\n"
-_BUSY = frozenset(("UPS025", "UPS026", "UPS036", "UPS045", "WIR051"))
+_BUSY = frozenset(("UPS025", "UPS026", "UPS036", "UPS045", "UPS053", "WIR051"))
 """Failures of one request that say nothing of the server's health."""
+FLOOD = UpstreamFailure("malformed", "UPS053", "too many messages of the server are not valid")
 _SSE_HEADERS: tuple[Header, ...] = ((b"x-accel-buffering", b"no"),)
 
 
@@ -20,6 +23,7 @@ class Reply:
 
     __slots__ = (
         "caller",
+        "dropped",
         "guarded",
         "handle",
         "headers",
@@ -50,6 +54,7 @@ class Reply:
         self.status = 200
         self.streaming = False
         self.over = False
+        self.dropped = 0
 
     def begin_stream(self) -> None:
         """Begin a stream of events; its head goes out at once."""
@@ -90,10 +95,23 @@ class Reply:
         self.responder.abort()
 
     def drop(self, text: str, stable: str) -> None:
-        """Say and record that something from the server was not passed on."""
-        name = self.guarded.name
-        self.shared.log("warning", f"{name}: {text}", event="dropped", server=name, code=stable)
-        self.shared.judging.event("frame_refused", stable, text, self.caller, self.guarded.policy.revision)
+        """Say and record that something from the server was not passed on; of too much the stream ends."""
+        line = f"{self.guarded.name}: {text}"
+        revision = self.guarded.policy.revision
+        self.shared.refusals.note("server", self.caller, revision, stable, text, line)
+        self.dropped += 1
+        if self.dropped >= MAX_DROPPED and not self.over:
+            self.flooded()
+
+    def flooded(self) -> None:
+        """End a stream of which too much could not be passed on, on both sides."""
+        if self.handle is not None:
+            self.handle.cancel()
+        self.failed(FLOOD)
+
+    def failed(self, failure: UpstreamFailure) -> None:
+        """Nothing more comes of the server, for this reason."""
+        raise NotImplementedError
 
     def log_failure(self, text: str, stable: str) -> None:
         """Say and count that the server failed, if it is not the gate that ended the exchange."""

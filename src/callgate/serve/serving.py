@@ -163,6 +163,7 @@ class Serving:
         self._retired.clear()
         self._shared.unanswered.end()
         self._front.turned_away.end()
+        self._shared.refusals.end()
         self._shared.judging.event("gate_stopped", None, "told to end")
         self._workers.publish()
         self._shared.judging.finish(ended)
@@ -179,6 +180,7 @@ class Serving:
     def _second(self) -> None:
         self._authenticator.tick()
         self._front.turned_away.tick()
+        self._shared.refusals.tick()
         self._workers.publish()
 
     def _heartbeat(self) -> None:

@@ -11,6 +11,7 @@ from callgate.gate.call import Caller
 from callgate.policy.compile import Policy
 from callgate.proxy.aliases import Aliases
 from callgate.serve.judging import Judging
+from callgate.serve.refusals import Refusals
 from callgate.serve.sealing import Seal
 from callgate.serve.tools import Tools
 from callgate.serve.unanswered import Unanswered
@@ -77,6 +78,7 @@ class Shared(Struct):
     """
 
     judging: Judging
+    refusals: Refusals
     seal: Seal
     observer: Observer
     log: Log
