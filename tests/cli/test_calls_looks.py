@@ -142,6 +142,53 @@ def test_tail_shows_the_last_calls_that_are_asked_for(folder: Path, words: str, 
     ] == ids
 
 
+@pytest.mark.parametrize(
+    ("name", "ids"),
+    [
+        ("key:carol", ["k-1"]),
+        ("carol", ["k-1", "k-2", "k-3"]),
+        ("local", []),
+        ("", []),
+        ("//idp.example.com|carol", []),
+        ("a|b", ["k-4"]),
+    ],
+)
+def test_a_caller_may_be_named_without_what_proves_it(tmp_path: Path, name: str, ids: list[str]) -> None:
+    issuer = "jwt:https://idp.example.com|"
+    callers = ("key:carol", f"{issuer}carol", "local:carol", f"{issuer}a|b")
+    (tmp_path / "a.jsonl").write_bytes(
+        lines([decided(f"k-{number}", at(1), identity=one) for number, one in enumerate(callers, 1)])
+    )
+    shown = data(tmp_path, "calls", "tail", "--identity", name, "a.jsonl")["calls"]
+    assert [call["id"] for call in shown] == ids
+
+
+def test_options_may_stand_between_the_arguments(folder: Path) -> None:
+    ended = callgate(folder, "calls", "show", "a0-3", "--format", "human", "a.jsonl")
+    assert ended.returncode == 0, ended.stderr
+    assert ended.stdout == callgate(folder, "calls", "show", "a0-3", "a.jsonl", "--format", "human").stdout
+
+
+def test_the_beginning_of_an_id_is_enough_if_it_begins_no_other(tmp_path: Path) -> None:
+    many = [decided(f"c{number}", at(1)) for number in range(9)]
+    (tmp_path / "a.jsonl").write_bytes(
+        lines(
+            [decided("a1", at(1)), decided("a12", at(2)), decided("b77", at(3)), ended("b77", at(4)), *many]
+        )
+    )
+    shown = data(tmp_path, "calls", "show", "b", "a.jsonl")
+    assert (shown["decisions"][0]["id"], shown["outcomes"][0]["status"]) == ("b77", "ok")
+    assert [one["id"] for one in data(tmp_path, "calls", "show", "a1", "a.jsonl")["decisions"]] == ["a1"]
+    for beginning, told in (
+        ("a", b"; these begin so: `a1`, `a12`\n"),
+        ("c", b"; these begin so: `c0`, `c1`, `c2`, `c3`, `c4`, \xe2\x80\xa6\n"),
+        ("", b"in `a.jsonl`\n"),
+    ):
+        several = callgate(tmp_path, "calls", "show", beginning, "a.jsonl")
+        assert (several.returncode, several.stdout) == (1, b"")
+        assert several.stderr.endswith(told)
+
+
 def test_a_pipe_is_read_as_well(folder: Path) -> None:
     audit = (folder / "a.jsonl").read_bytes()
     for words in (("calls", "stats"), ("calls", "tail"), ("calls", "show", "a0-4")):

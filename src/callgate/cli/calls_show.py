@@ -31,19 +31,23 @@ SUMMARY = "show one call of an audit: decision, outcome, and the calls it belong
 EXAMPLES = """\
 examples:
   callgate calls show 5e884f-1a audit.jsonl
+  callgate calls show 5e8 audit.jsonl                   the only call whose id begins so
   callgate calls show 5e884f-1a -c callgate.yaml --format json
 
-exit status: 0 it is there, 1 it is not, 5 the file cannot be read
+exit status: 0 it is there, 1 it is not, or several could be meant, 5 the file cannot be read
 """
 
 _MAX_RELATED = 100
+_MAX_SUGGESTED = 5
 _MAX_TEXT = 2_000
 _COLOURS = {"allow": "green", "deny": "red", "hold": "yellow", "error": "red"}
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
-    parser.add_argument("id", metavar="ID", help="the decision's id, as `calls tail` shows it")
+    parser.add_argument(
+        "id", metavar="ID", help="the decision's id, as `calls tail` shows it, or its beginning"
+    )
     add_audit_arguments(parser)
 
 
@@ -53,9 +57,13 @@ def run(options: argparse.Namespace) -> int:
     entries = Entries(path, arguments=True)
     with open_audit(path) as file:
         found = _find(file, path, entries, options.id)
+        could = [] if found.decisions else _beginning_with(file, path, options.id)
+        if len(could) == 1:
+            file.seek(0)
+            found = _find(file, path, Entries(path, arguments=True), could[0])
     entries.warn(options)
     if not found.decisions:
-        sys.stderr.write(f"no call {quote(options.id)} in {quote(path, 200)}\n")
+        sys.stderr.write(f"no call {quote(options.id)} in {quote(path, 200)}{_several(could)}\n")
         return 1
     look, color = look_of(options)
     if look == "json":
@@ -91,6 +99,26 @@ def _find(file: BinaryIO, path: str, entries: Entries, wanted: str) -> _Found:
             if entry.id in names:
                 _relate(found.parents, entry)
     return found
+
+
+def _beginning_with(file: BinaryIO, path: str, beginning: str) -> list[str]:
+    """The ids of calls that begin so, of many only some; none for a pipe, which cannot be read again."""
+    ids: dict[str, None] = {}
+    if beginning and file.seekable():
+        file.seek(0)
+        for entry in Entries(path).among(lines_of(file)):
+            if entry.kind == "decision" and entry.id.startswith(beginning):
+                ids[entry.id] = None
+                if len(ids) > _MAX_SUGGESTED:
+                    break
+    return [*ids]
+
+
+def _several(ids: list[str]) -> str:
+    if len(ids) < 2:
+        return ""
+    more = ", …" if len(ids) > _MAX_SUGGESTED else ""
+    return f"; these begin so: {', '.join(quote(id) for id in ids[:_MAX_SUGGESTED])}{more}"
 
 
 def _relate(calls: dict[str, Call], entry: Entry) -> None:

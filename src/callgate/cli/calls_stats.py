@@ -28,6 +28,10 @@ examples:
   callgate calls stats --since 1h --by identity audit.jsonl
   callgate calls stats --format json -c callgate.yaml
 
+plain lines have a tab between their fields, and no head:
+  all, nothing, calls, denied, errors, p50, p95, p99
+  group, its name, calls, denied, errors, p50, p95, p99
+  denied, the code, calls, what the code means
 percentiles are exact to 1 %, and are of allowed calls that were answered
 exit status: 0, also without any call; 5 the file cannot be read
 """
@@ -101,7 +105,7 @@ def _as_text(counted: Statistics, by: str, on: bool) -> Iterator[str]:
 
 
 def _as_plain(counted: Statistics) -> Iterator[str]:
-    """A line of fields with a tab between them for the whole, each group and each denial code."""
+    """A line of fields with a tab between them for the whole, each group and each denial code; see EXAMPLES."""
     rows = [("all", "", *_cells(counted.all)[1:])]
     rows += [("group", *_cells(group)) for group in counted.largest()]
     rows += [("denied", *cells) for cells in _code_cells(counted)]

@@ -52,7 +52,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--server", metavar="NAME", help="only calls of this server")
     parser.add_argument("--tool", metavar="NAME", help="only calls of this tool")
-    parser.add_argument("--identity", metavar="NAME", help="only calls of this caller")
+    parser.add_argument("--identity", metavar="NAME", help="only calls of this caller: `key:ann`, or `ann`")
     parser.add_argument("--verdict", choices=WORDS, help="only calls that were decided, or ended, so")
     add_audit_arguments(parser)
 
@@ -109,10 +109,16 @@ def _wanted(call: Call, options: argparse.Namespace) -> bool:
     return (
         (options.server is None or decision.server == options.server)
         and (options.tool is None or decision.tool == options.tool)
-        and (options.identity is None or decision.identity == options.identity)
+        and (options.identity is None or _is_called(decision.identity, options.identity))
         and (options.verdict is None or word(call) == options.verdict)
         and not is_self_test(decision)
     )
+
+
+def _is_called(identity: str, name: str) -> bool:
+    """Whether `name` is the identity, or what it has behind `key:`, `local:` or the issuer of a token."""
+    behind = identity.partition("|" if identity.startswith("jwt:") else ":")[2]
+    return name == identity or (name == behind and behind != "")
 
 
 class _Shown:

@@ -32,7 +32,8 @@ def parse(name: str, module: ModuleType, words: Sequence[str]) -> argparse.Names
     if "-h" in words[:options_end] or "--help" in words[:options_end]:
         parser.print_help()
         return None
-    options, rest = parser.parse_known_args(words[:options_end])
+    # Options may stand between the arguments, which parse_args takes in one run only.
+    options, rest = parser.parse_known_intermixed_args(words[:options_end])
     if rest:
         raise _unknown(parser, rest[0], takes_command=getattr(module, "TAKES_COMMAND", False))
     options.command = words[options_end + 1 :]
