@@ -128,8 +128,8 @@ CODES: dict[str, CodePage] = {
     ),
     "HTTP020": CodePage(
         "nothing is served at this path",
-        "The path is neither `/<server>/mcp` of a server in the configuration nor a page of the gate. Where callers are "
-        "authenticated, only those who are let in get this answer: others get 401 for every path, so that nobody "
+        "The path is neither `/<server>/mcp` of a server in the configuration nor a page of the gate. Where callers "
+        "are authenticated, only those who are let in get this answer: others get 401 for every path, so that nobody "
         "learns the names of servers by trying.",
         "Correct the URL; the names are those under `servers` in callgate.yaml.",
     ),
