@@ -4,7 +4,7 @@ import json
 from typing import Any
 
 import pytest
-from serve_play import Desk, Frame, call, failure, modern, modern_call, note, plain, result
+from serve_play import Desk, Frame, ask, call, failure, modern, modern_call, note, plain, result
 
 from callgate.clock import ManualClock
 from callgate.gate.call import Admission
@@ -166,6 +166,71 @@ def test_a_subscription_to_no_task_passes_as_it_is() -> None:
     ready = note("notifications/subscriptions/acknowledged", {"notifications": {"toolsListChanged": True}})
     sent.streams().event(ready)
     assert listening.frames == [ready]
+
+
+# The handshake eras: the same servers, and perhaps the same tasks.
+
+RELATED = "io.modelcontextprotocol/related-task"
+HANDSHAKE_QUESTIONS = pytest.mark.parametrize(
+    "method", ["tasks/get", "tasks/result", "tasks/cancel", "tasks/update"]
+)
+
+
+def begun_before(desk: Desk, who: str = "ann") -> str:
+    """A call of a handshake era that goes on as a task; returns the id that its caller is given."""
+    asked = desk.post(call("echo"), who)
+    desk.server.one().answers(result(1, {"task": {"taskId": "t-1", "status": "working"}, "x": 1.0}))
+    task = str(asked.frame["result"]["task"]["taskId"])
+    assert asked.frame["result"] == {"task": {"taskId": task, "status": "working"}, "x": 1.0}
+    return task
+
+
+@HANDSHAKE_QUESTIONS
+@pytest.mark.parametrize("begin", [begun, begun_before])
+def test_a_handshake_caller_asks_about_its_own_task_only(method: str, begin: Any) -> None:
+    desk = Desk()
+    task = begin(desk)
+    assert task != "t-1"
+    for given, who in ((task, "bob"), ("t-1", "ann"), ("t-1", "bob"), (None, "bob"), (["t-1"], "bob")):
+        refused = desk.post(ask(method, {"taskId": given}), who)
+        assert (refused.status, refused.code) == (200, "WIR074")
+    desk.post(note(method, {"taskId": "t-1"}), "bob")
+    assert desk.server.taken() == []
+    asked = desk.post(ask(method, {"taskId": task}, 2), "ann")
+    sent = desk.server.one()
+    assert sent.frame["params"] == {"taskId": "t-1"}
+    sent.answers(result(2, {"taskId": "t-1", "status": "working"}))
+    assert asked.frame["result"] == {"taskId": task, "status": "working"}
+
+
+def test_the_result_of_a_task_names_it_as_its_caller_does() -> None:
+    desk = Desk()
+    task = begun_before(desk)
+    asked = desk.post(ask("tasks/result", {"taskId": task}, 2), "ann")
+    desk.server.one().answers(result(2, {"content": [], "_meta": {RELATED: {"taskId": "t-1"}, "y": 1.0}}))
+    assert asked.frame["result"] == {"content": [], "_meta": {RELATED: {"taskId": task}, "y": 1.0}}
+
+
+def test_nobody_is_shown_the_list_of_everybodys_tasks() -> None:
+    desk = Desk()
+    asked = desk.post(ask("tasks/list"), "ann")
+    assert desk.server.taken() == []
+    assert (asked.frame["error"]["code"], asked.code) == (-32601, "WIR050")
+    # One who is nobody in particular has nobody to be kept from.
+    desk.post(ask("tasks/list"))
+    assert desk.server.one().frame["method"] == "tasks/list"
+
+
+def test_a_task_that_an_answer_begins_late_is_its_callers_too() -> None:
+    desk = Desk()
+    token = desk.begin_session(who="ann")
+    desk.post(call("echo", id=7), "ann", mcp_session_id=token)
+    desk.server.one().streams().event(b"", "0").closed()
+    listening = desk.get("ann", mcp_session_id=token)
+    desk.server.one().streams().event(result(7, {"task": {"taskId": "t-1"}}))
+    task = listening.frame["result"]["task"]["taskId"]
+    desk.post(ask("tasks/get", {"taskId": task}), "ann", mcp_session_id=token)
+    assert desk.server.one().frame["params"] == {"taskId": "t-1"}
 
 
 # Late answers.

@@ -118,11 +118,10 @@ class CallExchange(Exchange):
         """Settle the call; its answer passes as it is."""
         status, task = call_status(frame, modern=self.modern)
         self.settle(status, rpc_code=frame.error_code, size=len(frame.forward), task=task)
-        if task is not None and self.caller.proven:
-            return tasks.sealed_result(
-                self.shared.seal, frame, self.guarded.name, self.caller.identity, self.tool
-            )
-        return frame.forward
+        if not self.caller.proven or (self.modern and task is None):
+            return frame.forward
+        sealed = tasks.sealed_result if self.modern else tasks.sealed_handshake_result
+        return sealed(self.shared.seal, frame, self.guarded.name, self.caller.identity, self.tool)
 
     def settle(
         self,

@@ -94,7 +94,7 @@ class Exchange(Reply):
             return
         how = treatment(method, notification=kind == "notification")
         if how is Treatment.REFUSE and not self.guarded.policy.allows_method(method):
-            self._refuse_method()
+            self.refuse_method()
         elif self.modern and method in METHODS and "modern" not in METHODS[method].eras:
             self.error(404, METHOD_NOT_FOUND, f"{method} is not a method of this version", "WIR073")
         else:
@@ -379,7 +379,8 @@ class Exchange(Reply):
         seconds = (self.shared.clock.monotonic_ns() - self.began_ns) / 1e9
         self.shared.observer.answered(self.guarded.name, self.method, status, seconds)
 
-    def _refuse_method(self) -> None:
+    def refuse_method(self) -> None:
+        """Answer that there is no such method, and record it."""
         text = f"method {quote(self.method)} is not one this gate lets through"
         line = f"{self.guarded.name}: refused: {text}"
         revision = self.guarded.policy.revision

@@ -5,6 +5,7 @@ What comes on the stream is filtered as everywhere else, and the late answer of 
 
 from callgate.http1.contract import Header, Responder
 from callgate.proxy.results import UNASKED_LIST, call_status, unasked_answer
+from callgate.serve import tasks
 from callgate.serve.answers import CREDENTIALS_REFUSED, CREDENTIALS_STATUSES, SESSION_NOT_FOUND, error_body
 from callgate.serve.judging import Settlement
 from callgate.serve.reply import FLOOD, Reply
@@ -103,6 +104,9 @@ class Listening(Reply):
             forward = unasked_answer(frame, self.guarded.policy)
             if forward is None:
                 self.drop(UNASKED_LIST, "WIR054")
+            elif admission is not None and self.caller.proven and forward is frame.forward:
+                seal, identity = self.shared.seal, self.caller.identity
+                return tasks.sealed_handshake_result(seal, frame, self.guarded.name, identity, admission.tool)
             return forward
         if frame.kind == "garbage":
             # What cannot be read may be a list of tools to some reader.

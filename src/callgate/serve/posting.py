@@ -18,7 +18,7 @@ from callgate.serve.call import CallExchange
 from callgate.serve.exchange import SESSION_HEADER, Exchange
 from callgate.serve.sealing import SealedSession
 from callgate.serve.shared import Guarded, Shared
-from callgate.serve.task import ListenExchange, TaskExchange
+from callgate.serve.task import ListenExchange, TaskExchange, TaskListExchange
 from callgate.serve.versions import VERSION_HEADER, VersionRefusal, version_of
 from callgate.telemetry.trace_context import passed_context
 from callgate.upstream.contract import Route
@@ -169,7 +169,13 @@ def _legacy(
     key = session_key(shared, principal, head)
     route = legacy_route(session, key, head, owner_of(principal))
     caller = caller_of(principal, route.lane, guarded.name)
-    kind = CallExchange if frame.method == "tools/call" else Exchange
+    kind: type[Exchange] = Exchange
+    if frame.method == "tools/call":
+        kind = CallExchange
+    elif principal.proven and frame.method in tasks.HANDSHAKE_METHODS:
+        kind = TaskExchange
+    elif principal.proven and frame.method == tasks.LIST:
+        kind = TaskListExchange
     return kind(shared, guarded, head, frame, responder, caller, route, entered.headers, begun)
 
 

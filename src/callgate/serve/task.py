@@ -1,6 +1,7 @@
 """Questions about tasks, and subscriptions to them, from an authenticated caller: only about tasks of its own.
 
-Source: MCP tasks extension (2026-07-28): `tasks/*`, and `taskIds` in the filter of `subscriptions/listen`.
+Sources: MCP tasks extension (2026-07-28): `tasks/*`, and `taskIds` in the filter of `subscriptions/listen`; MCP
+2025-11-25, tasks. There is no list of a caller's own tasks: the gate keeps none, and a server's names everybody's.
 """
 
 from typing import Any
@@ -42,18 +43,29 @@ class TaskExchange(Exchange):
         """Send the question on, or answer as for a task that does not exist."""
         opened = tasks.opened_request(self.shared.seal, self.frame, self.guarded.name, self.caller.identity)
         if opened is None or self.guarded.policy.hides(opened.tool):
-            self.error(400, tasks.UNKNOWN_TASK, _UNKNOWN, "WIR074")
+            # Clients of the handshake eras take an HTTP error for the end of the session.
+            self.error(400 if self.modern else 200, tasks.UNKNOWN_TASK, _UNKNOWN, "WIR074")
             return
         self.task, self.given = opened.task, opened.given
         self.forward = opened.forward
         # Headers are made from the frame: they must name what the body names.
         self.frame = structs.replace(self.frame, params={**(self.frame.params or {}), "taskId": opened.task})
-        self.send()
+        super().start()
 
     def answer(self, frame: ServerFrame) -> bytes | None:
         """The answer under the id that the agent knows."""
         forward = super().answer(frame)
         return None if forward is None else tasks.resealed_result(frame, self.task, self.given)
+
+
+class TaskListExchange(Exchange):
+    """The list of a server's tasks, which may be anybody's."""
+
+    __slots__ = ()
+
+    def start(self) -> None:
+        """Refuse it."""
+        self.refuse_method()
 
 
 class ListenExchange(Exchange):
