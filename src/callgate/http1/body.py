@@ -68,7 +68,8 @@ class ChunkedBody:
         self._raw = 0
         self._ends = 0
         self._tail = b""
-        self._chunks: list[bytes] = []
+        # Chunks may be as small as one byte: kept as objects they would cost many times what they hold.
+        self._content = bytearray()
         self._complete = False
         self._parser = HttpRequestParser(self)
         self._parser.feed_data(_CHUNKED_HEAD)
@@ -76,7 +77,7 @@ class ChunkedBody:
     def on_body(self, data: bytes) -> None:
         self.received += len(data)
         if self.received <= self._limit:
-            self._chunks.append(data)
+            self._content += data
 
     def on_message_complete(self) -> None:
         self._complete = True
@@ -120,4 +121,4 @@ class ChunkedBody:
 
     def value(self) -> bytes:
         """The whole body."""
-        return self._chunks[0] if len(self._chunks) == 1 else b"".join(self._chunks)
+        return bytes(self._content)

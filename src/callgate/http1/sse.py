@@ -11,9 +11,6 @@ KEEP_ALIVE = b":\n\n"
 
 _BOM = b"\xef\xbb\xbf"
 _MAX_ID = 1_024
-_MAX_LINES = 1_000_000
-"""Data lines of one event: empty ones cost more memory than they have bytes."""
-
 _LONGEST_RETRY = 999_999_999
 
 
@@ -46,11 +43,11 @@ class SseReader:
     def __init__(self, max_event: int) -> None:
         """`max_event` bounds the bytes of one event, and of any line."""
         self._max = max_event
-        self._rest: list[bytes] = []
-        self._rest_size = 0
+        # Pieces may be as small as one byte: kept as objects they would cost many times what they hold.
+        self._rest = bytearray()
         self._after_cr = False
         self._at_start = True
-        self._data: list[bytes] = []
+        self._data: bytes | bytearray | None = None
         self._data_size = 0
         self._id: str | None = None
         self._retry: int | None = None
@@ -70,9 +67,8 @@ class SseReader:
         events: list[SseEvent] = []
         if lines and self._rest:
             self._hold(lines[0])
-            lines[0] = b"".join(self._rest)
-            self._rest.clear()
-            self._rest_size = 0
+            lines[0] = bytes(self._rest)
+            self._rest = bytearray()
         for line in lines:
             self._line(line, events)
         if rest:
@@ -80,10 +76,9 @@ class SseReader:
         return events
 
     def _hold(self, piece: bytes) -> None:
-        self._rest_size += len(piece)
-        if self._rest_size + self._data_size > self._max:
+        if len(self._rest) + len(piece) + self._data_size > self._max:
             self._too_large()
-        self._rest.append(piece)
+        self._rest += piece
 
     def _line(self, line: bytes, events: list[SseEvent]) -> None:
         if self._at_start:
@@ -97,9 +92,16 @@ class SseReader:
             value = value[1:]
         if name == b"data":
             self._data_size += len(value) + 1
-            if self._data_size > self._max + 1 or len(self._data) >= _MAX_LINES:
+            if self._data_size > self._max + 1:
                 self._too_large()
-            self._data.append(value)
+            data = self._data
+            if data is None:
+                self._data = value
+            else:
+                if type(data) is not bytearray:
+                    data = self._data = bytearray(data)
+                data += b"\n"
+                data += value
         elif len(line) > self._max:
             self._too_large()
         elif name == b"id":
@@ -112,10 +114,10 @@ class SseReader:
             self._retry = int(value) if len(value) < 10 else _LONGEST_RETRY
 
     def _dispatch(self, events: list[SseEvent]) -> None:
-        if self._data:
-            data = self._data[0] if len(self._data) == 1 else b"\n".join(self._data)
-            events.append(SseEvent(data, self._id, self._retry, self._name or b"message"))
-            self._data = []
+        data = self._data
+        if data is not None:
+            events.append(SseEvent(bytes(data), self._id, self._retry, self._name or b"message"))
+            self._data = None
             self._data_size = 0
         elif self._id is not None or self._retry is not None:
             events.append(SseEvent(None, self._id, self._retry))

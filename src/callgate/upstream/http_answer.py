@@ -59,7 +59,7 @@ class Answer:
         self._status = 0
         self._session: str | None = None
         self._events: SseReader | None = None
-        self._body: list[bytes] | None = None
+        self._body: bytes | bytearray | None = None
         self._size = 0
         self._opened = False
         self._other_type = False
@@ -115,14 +115,14 @@ class Answer:
             # It need not ever end.
             self.done()
         elif status >= 400 or self._expected == "receipt" or status in (202, 204):
-            self._body = [] if kind == _JSON and status >= 400 else None
+            self._body = b"" if kind == _JSON and status >= 400 else None
         elif kind == _EVENTS:
             self._events = SseReader(self._max)
             if self.exchange is not None:
                 self.exchange.stream()
             self._open(stream=True)
         elif kind == _JSON and self._expected == "answer":
-            self._body = []
+            self._body = b""
             self._open()
         else:
             self._other_type = True
@@ -142,14 +142,19 @@ class Answer:
             else:
                 self._too_large(f"what the server says with its status has more than {_MAX_ERROR} bytes")
         elif self._body is not None:
-            self._body.append(chunk)
+            if not self._body:
+                self._body = chunk
+                return
+            # Chunks may be as small as one byte: kept as objects they would cost many times what they hold.
+            if type(self._body) is not bytearray:
+                self._body = bytearray(self._body)
+            self._body += chunk
 
     def done(self) -> None:
         if self._sink is None:
             return
         if self._body is not None:
-            text = self._body[0] if len(self._body) == 1 else b"".join(self._body)
-            line = one_line(text)
+            line = one_line(bytes(self._body))
             if line is None and self._opened:
                 self._malformed("UPS024", "the server's answer is not JSON")
                 return
