@@ -182,7 +182,7 @@ class TestFile:
         assert caught.value.code == "AUTH031"
 
     @pytest.mark.parametrize(
-        ("mode", "codes"), [(0o600, []), (0o400, []), (0o640, ["AUTH032"]), (0o644, ["AUTH032"])]
+        ("mode", "codes"), [(0o600, []), (0o400, []), (0o444, []), (0o640, ["AUTH032"]), (0o644, ["AUTH032"])]
     )
     def test_one_that_others_may_read_is_warned_of(self, tmp_path: Path, mode: int, codes: list[str]) -> None:
         auth = gate(keyfile(tmp_path, mode=mode))

@@ -25,7 +25,7 @@ URL_SERVER = 'servers: {{a: {{url: "https://docs.example.com/mcp", policy: git.y
 def write(folder: Path, text: str) -> str:
     """Put a configuration beside two good policies and some other files. Returns its path."""
     contents = {"git.yaml": POLICY, "docs.yaml": POLICY}
-    for name in ("git.yaml", "docs.yaml", "keys.txt", "tls.crt", "tls.key", "jwks.json", "ca.pem", "token"):
+    for name in ("git.yaml", "docs.yaml", "keys.yaml", "tls.crt", "tls.key", "jwks.json", "ca.pem", "token"):
         if not (folder / name).exists():
             (folder / name).write_text(contents.get(name, ""))
     path = folder / "callgate.yaml"

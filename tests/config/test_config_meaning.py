@@ -37,7 +37,7 @@ listen:
   origins: ["HTTPS://app.example.com", "http://localhost:3000/"]
   limits: {max_connections: 5, max_head: 16KiB, head_timeout: 1.5s, idle_timeout: 2m, high_water: 1MB}
 auth:
-  keys: keys.txt
+  keys: keys.yaml
   resource: https://gate.example.com
   jwt:
     - {issuer: https://id.example.com, audience: gate, jwks: https://id.example.com/jwks}
@@ -87,7 +87,7 @@ def test_every_key_reaches_its_field(tmp_path: Path) -> None:
     assert (limits.max_connections, limits.max_head, limits.high_water) == (5, 16384, 1_000_000)
     assert (limits.head_timeout, limits.idle_timeout, limits.body_timeout) == (1.5, 120.0, 60.0)
     assert found.auth is not None
-    assert found.auth.keys == str(tmp_path / "keys.txt")
+    assert found.auth.keys == str(tmp_path / "keys.yaml")
     assert found.auth.resource == "https://gate.example.com"
     assert found.auth.authorization_servers == ("https://id.example.com",)
     assert found.auth.scopes_supported == ("mcp",)
@@ -179,7 +179,7 @@ def test_the_example_of_a_top_key_is_valid(tmp_path: Path, key: Key) -> None:
     [
         ("listen: {allow_unauthenticated: true, «}", keys.LISTEN),
         ("listen: {limits: {«}}", keys.LIMITS),
-        ("auth: {keys: keys.txt, resource: https://g.example.com, «}", keys.AUTH),
+        ("auth: {keys: keys.yaml, resource: https://g.example.com, «}", keys.AUTH),
         ("sessions: {«}", keys.SESSIONS),
         ("telemetry: {«}", keys.TELEMETRY),
     ],

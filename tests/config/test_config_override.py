@@ -33,7 +33,7 @@ def test_the_command_line_wins(tmp_path: Path) -> None:
 
 def test_a_listener_for_others_needs_authentication_or_the_operator_s_word(tmp_path: Path) -> None:
     assert refusal(tmp_path, SERVER, host="0.0.0.0") == "CFG040"  # noqa: S104
-    for text in ("auth: {keys: keys.txt}", "listen: {allow_unauthenticated: true}"):
+    for text in ("auth: {keys: keys.yaml}", "listen: {allow_unauthenticated: true}"):
         overridden(config(tmp_path, f"{SERVER}{text}"), host="10.0.0.1")
 
 

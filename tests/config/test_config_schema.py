@@ -39,7 +39,7 @@ GOOD = [
     LEAST,
     WHOLE,
     HTTP_SERVER + "workers: 4\nstate: redis://x",
-    SERVER + "auth: {keys: keys.txt}",
+    SERVER + "auth: {keys: keys.yaml}",
     SERVER + "drain: 1.5",
     SERVER + "drain: 1.5 s",
 ]

@@ -49,7 +49,7 @@ def test_every_file_that_the_configuration_depends_on_is_watched(config: ServeCo
     assert watched_files(config) == {
         str(tmp_path / "callgate.yaml"): "config",
         str(tmp_path / "git.yaml"): "policy",
-        str(tmp_path / "keys.txt"): "keys",
+        str(tmp_path / "keys.yaml"): "keys",
         str(tmp_path / "jwks.json"): "jwks",
         str(tmp_path / "tls.crt"): "tls",
         str(tmp_path / "tls.key"): "tls",
@@ -63,7 +63,7 @@ def test_files_left_alone_are_not_told_of(watch: FilesWatch, clock: ManualClock)
 
 
 @pytest.mark.parametrize(
-    "name", ["callgate.yaml", "git.yaml", "keys.txt", "jwks.json", "tls.key", "ca.pem", "token"]
+    "name", ["callgate.yaml", "git.yaml", "keys.yaml", "jwks.json", "tls.key", "ca.pem", "token"]
 )
 def test_a_change_is_told_of_once_it_rests_and_then_no_more(
     watch: FilesWatch, clock: ManualClock, tmp_path: Path, name: str
@@ -99,8 +99,8 @@ def test_a_file_that_is_away_for_a_moment_has_not_changed(
 
 
 def test_a_file_that_stays_away_is_told_of(watch: FilesWatch, clock: ManualClock, tmp_path: Path) -> None:
-    os.unlink(tmp_path / "keys.txt")
-    assert polled(watch, clock, 4) == [("keys.txt", "keys")]
+    os.unlink(tmp_path / "keys.yaml")
+    assert polled(watch, clock, 4) == [("keys.yaml", "keys")]
 
 
 def test_a_folder_that_is_switched_by_a_symbolic_link_is_noticed(tmp_path: Path, clock: ManualClock) -> None:
@@ -140,13 +140,13 @@ def test_what_could_not_be_read_is_told_of_again_in_a_while(
 def test_another_configuration_brings_other_files(
     watch: FilesWatch, clock: ManualClock, tmp_path: Path
 ) -> None:
-    touch(tmp_path / "keys.txt", "x")
+    touch(tmp_path / "keys.yaml", "x")
     loaded = load(tmp_path, WHOLE.replace("git.yaml", "docs.yaml"))
     watch.follow(loaded.config, loaded.seen)
     touch(tmp_path / "git.yaml", "nobody looks at it any more")
     touch(tmp_path / "docs.yaml", "x")
     # What changed under the configuration of before is still told.
-    assert sorted(polled(watch, clock, 4)) == [("docs.yaml", "policy"), ("keys.txt", "keys")]
+    assert sorted(polled(watch, clock, 4)) == [("docs.yaml", "policy"), ("keys.yaml", "keys")]
 
 
 def test_the_state_before_reading_is_what_counts(tmp_path: Path) -> None:

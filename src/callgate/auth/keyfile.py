@@ -98,7 +98,8 @@ def load_keys(data: bytes, file: str, mode: int = 0o600) -> KeyFile:
     if findings.errors:
         raise ConfigError([_masked(each) for each in findings.sorted()])
     warnings = tuple(map(_masked, findings.sorted()))
-    if mode & 0o044:
+    # What nobody may write to was put there to be read, as secrets are that a container is given.
+    if mode & 0o044 and mode & 0o200:
         message = f"others may read the key file {quote(file, 200)} (mode {mode:04o})"
         warnings = (Diagnostic("warning", "AUTH032", message, help=f"chmod 600 {file}"), *warnings)
     return KeyFile(keys, warnings)

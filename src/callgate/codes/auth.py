@@ -121,7 +121,8 @@ CODES: dict[str, CodePage] = {
     ),
     "AUTH032": CodePage(
         "others may read the key file",
-        "A warning. The file holds no keys, only hashes from which no key can be found. It tells who has one.",
+        "A warning. The file holds no keys, only hashes from which no key can be found. It tells who has one. "
+        "A file that its owner may not write to either (mode 0444, as of mounted secrets) is not warned of.",
         "`chmod 600` the file.",
     ),
     "AUTH033": CodePage(

@@ -38,7 +38,7 @@ TOP: tuple[Key, ...] = (
     ),
     Key("listen", "mapping", "Where the gate listens, and for whom.", "{host: 127.0.0.1, port: 8722}", _ref("listen"),
         "loopback only"),
-    Key("auth", "mapping", "How callers prove who they are.", "{keys: keys.txt}", _ref("auth"),
+    Key("auth", "mapping", "How callers prove who they are.", "{keys: keys.yaml}", _ref("auth"),
         "nobody is asked, and the gate listens on loopback only"),
     Key("sessions", "mapping", "How agents' sessions are told apart and sealed.", "{key_header: X-Agent-Id}",
         _ref("sessions"), "the defaults below"),
@@ -191,7 +191,7 @@ LIMITS: tuple[Key, ...] = (
 )  # fmt: skip
 
 AUTH: tuple[Key, ...] = (
-    Key("keys", "path", "The file of API keys, hashed.", "keys.txt", _TEXT, "no API keys"),
+    Key("keys", "path", "The file of API keys, hashed.", "keys.yaml", _TEXT, "no API keys"),
     Key("jwt", "mapping, or list of them", "Who may issue bearer tokens.",
         "{issuer: https://id.example.com, audience: https://gate.example.com, jwks: https://id.example.com/jwks}",
         {"anyOf": [_ref("jwt"), _list(_ref("jwt"), at_least=1)]}, "no tokens"),

@@ -55,7 +55,8 @@ TOP: tuple[Key, ...] = (
     Key(
         "hide",
         "list of tool names and patterns",
-        "Tools that are left out of `tools/list` and answered as unknown when they are called.",
+        "Tools that are left out of `tools/list` and answered as unknown when they are called. A tool that is only "
+        "denied stays listed.",
         "[drop_database, admin_*]",
         {"type": "array", "items": _ref("pattern")},
         "[]",
