@@ -350,3 +350,56 @@ def test_workers_that_die_come_back_with_what_was_in_force_whatever_the_files_sa
 
             on_loop(main)
             assert gate.stop() == 0
+
+
+def test_a_revoked_key_receives_nothing_more_on_what_it_opened_or_began_before(tmp_path: Path) -> None:
+    keys = {name: new_key() for name in ("ann", "bob")}
+    path = tmp_path / "keys.yaml"
+
+    def write(*names: str) -> None:
+        found = [{"id": keys[name][1], "sha256": keys[name][2], "identity": name} for name in names]
+        path.with_suffix(".new").write_text(json.dumps({"keys": found}))
+        path.with_suffix(".new").chmod(0o600)
+        path.with_suffix(".new").replace(path)
+
+    write("ann", "bob")
+    settings = {"state": "memory://", "auth": {"keys": str(path)}}
+    frame = json.dumps(
+        {"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": {"name": "echo"}}
+    ).encode()
+    with (
+        LeanServer() as lean,
+        ServeProcess(tmp_path / "gate", {"srv": {"url": lean.url}}, settings=settings) as gate,
+    ):
+
+        async def main() -> None:
+            ann, bob = (
+                Agent(gate.port, version=LEGACY, authorization=f"Bearer {keys[name][0]}") for name in keys
+            )
+            for agent in (ann, bob):
+                await agent.connect()
+                await agent.initialize()
+                await agent.listen()
+            reader, writer = await asyncio.open_connection("127.0.0.1", gate.port)
+            head = (
+                f"POST /srv/mcp HTTP/1.1\r\nhost: localhost\r\nauthorization: Bearer {keys['bob'][0]}\r\n"
+                f"mcp-protocol-version: {LEGACY}\r\n"
+                f"content-type: application/json\r\ncontent-length: {len(frame)}\r\n\r\n"
+            )
+            writer.write(head.encode() + frame[:-1])
+            await writer.drain()
+            await asyncio.to_thread(lean.wait, "open", 2)
+            write("ann")
+            # Its stream ends without another word.
+            await asyncio.wait_for(bob.rest(), 30)
+            writer.write(frame[-1:])
+            assert (await reader.readline()).split()[1] == b"401"
+            writer.close()
+            await writer.wait_closed()
+            lean.announce()
+            while (await ann.event())["method"] != "notifications/message":
+                continue
+
+        on_loop(main)
+        assert lean.counts().get("ran", 0) == 0
+        assert gate.stop() == 0

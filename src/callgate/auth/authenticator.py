@@ -82,6 +82,8 @@ class Authenticator:
         self._keys: KeyRing | None = None
         self._issuers: Issuers | None = None
         self._challenges = Challenges(AuthConfig())
+        self.generation = 0
+        """Counts up when what a credential is verified with is replaced."""
         self.warnings: tuple[Diagnostic, ...] = ()
         """What was found in the files that is no error."""
         if config is not None:
@@ -150,6 +152,7 @@ class Authenticator:
         self._issuers = self._made_issuers(credentials)
         self._challenges = Challenges(credentials.config)
         self.warnings = credentials.warnings
+        self.generation += 1
         self._remembered.clear()
 
     def _made_issuers(self, credentials: Credentials) -> "Issuers | None":
@@ -202,6 +205,7 @@ class Authenticator:
             source = self._arrived.popleft()
             changed, problem = source.take(self._clock.monotonic_ns())
             if changed:
+                self.generation += 1
                 self._remembered.clear()
                 self._notify("AUTH038", f"new keys from {source.url}")
             elif problem is not None:

@@ -68,6 +68,8 @@ class Front:
         self.authenticator = authenticator
         self.hosts = hosts
         self._accepting = accepting
+        self.turn = 0
+        """Counts up when servers or credentials are replaced: what a head was found to be may not hold after that."""
         self.turned_away = TurnedAway(shared.log, shared.judging.event, shared.clock)
         self._fine: set[tuple[bytes | None, bytes | None, bytes | None] | None] = set()
         """Content-Type, Accept and Content-Encoding as they were found fine; clients repeat a few forms."""
@@ -95,7 +97,7 @@ class Front:
             self._count(head, None if guarded is None else guarded.name, refused)
             refused.headers = (*refused.headers, *cors)
             raise
-        head.context = Entered(guarded, principal, cors)
+        head.context = Entered(guarded, principal, cors, self.turn)
         return most
 
     def _count(self, head: Head, server: str | None, refused: HttpRefusal) -> None:
@@ -143,6 +145,16 @@ class Front:
             responder.send(status, content, content_type)
             return
         entered: Entered = head.context
+        until = entered.principal.expires_at
+        if entered.turn != self.turn or (until is not None and until <= self._shared.clock.wall_ns() / 1e9):
+            # Its body took its time: who calls and what is asked is judged by what is in force when it is whole.
+            try:
+                if len(body) > self.head(head):
+                    raise refusal(413, INVALID_REQUEST, "the body is too large", "HTTP008")
+            except HttpRefusal as refused:
+                responder.send(refused.status, refused.body, refused.content_type, refused.headers)
+                return
+            entered = head.context
         if head.method == "POST":
             post(self._shared, entered, head, body, responder)
         else:
@@ -162,7 +174,9 @@ class Front:
         route = legacy_route(session, session_key(shared, entered.principal, head), head)
         if head.method == "GET":
             caller = caller_of(entered.principal, route.lane, guarded.name)
-            Listening(shared, guarded, responder, caller, route, entered.headers).start(_last_event_id(head))
+            Listening(shared, guarded, responder, caller, route, entered.headers).start(
+                head, _last_event_id(head)
+            )
         else:
             guarded.upstream.end(route, Ending(guarded, responder, entered.headers))
 

@@ -3,7 +3,7 @@
 What comes on the stream is filtered as everywhere else, and the late answer of a call settles it.
 """
 
-from callgate.http1.contract import Header, Responder
+from callgate.http1.contract import Head, Header, Responder
 from callgate.proxy.results import UNASKED_LIST, call_status, unasked_answer
 from callgate.serve import tasks
 from callgate.serve.answers import CREDENTIALS_REFUSED, CREDENTIALS_STATUSES, SESSION_NOT_FOUND, error_body
@@ -19,10 +19,11 @@ from callgate.wire.vocabulary import SERVER_ERROR
 class Listening(Reply):
     """One GET stream, and its sink."""
 
-    __slots__ = ()
+    __slots__ = ("head",)
 
-    def start(self, last_event_id: str | None) -> None:
-        """Open the stream."""
+    def start(self, head: Head, last_event_id: str | None) -> None:
+        """Open the stream that `head` asks for."""
+        self.head = head
         self.responder.on_gone = self._gone
         self.responder.on_room = self.room
         handle = self.guarded.upstream.listen(self.route, last_event_id, self)

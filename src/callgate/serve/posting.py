@@ -30,11 +30,13 @@ _NO_SESSION = "Session not found"
 
 
 class Entered(Struct, gc=False):
-    """What is known of a request once it was let in. `headers` are what every answer to it bears."""
+    """What is known of a request once it was let in. `headers` are what every answer to it bears; `turn` is when that
+    was, see `Front.turn`."""
 
     guarded: Guarded
     principal: Principal
     headers: tuple[Header, ...] = ()
+    turn: int = 0
 
 
 class SessionRefusal(Exception):

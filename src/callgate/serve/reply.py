@@ -4,7 +4,7 @@ After the agent has gone, writing does nothing. Nothing here judges or filters.
 """
 
 from callgate.gate.call import Caller
-from callgate.http1.contract import Header, Responder
+from callgate.http1.contract import Head, Header, Responder
 from callgate.http1.sse import encode_event
 from callgate.serve.shared import Guarded, Shared
 from callgate.upstream.contract import Handle, Route, UpstreamFailure
@@ -34,6 +34,8 @@ class Reply:
         "status",
         "streaming",
     )
+    head: Head
+    """Of the request that is answered; whoever derives from this keeps it."""
 
     def __init__(
         self,

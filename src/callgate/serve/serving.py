@@ -19,6 +19,7 @@ from callgate.policy.compile import Policy
 from callgate.serve.front import Front, Page
 from callgate.serve.in_force import FIXED
 from callgate.serve.judging import Usage
+from callgate.serve.revoking import Revoking
 from callgate.serve.shared import Guarded, Shared
 from callgate.telemetry.contract import Levels
 from callgate.telemetry.health import Phase, Status
@@ -73,6 +74,8 @@ class Serving:
         self._workers = workers
         self._authenticator = authenticator
         self._front = front
+        self._generation = authenticator.generation
+        self._revoking = Revoking(loop, shared.streams, authenticator.identify)
         self._make = make
         self._make_pages = make_pages
         self._adjust = adjust
@@ -179,6 +182,8 @@ class Serving:
 
     def _second(self) -> None:
         self._authenticator.tick()
+        self._credentials_replaced()
+        self._revoking.tick()
         self._front.turned_away.tick()
         self._shared.refusals.tick()
         self._workers.publish()
@@ -282,6 +287,7 @@ class Serving:
             self._shared.log("warning", f"{told} changed: that counts after a restart", event="reload")
         if credentials is not None:
             self._authenticator.use(credentials)
+        self._front.turn += 1
         for guarded, policy in policies:
             self._replace_policy(guarded, policy)
         self._loaded = loaded
@@ -360,6 +366,13 @@ class Serving:
         auth = self._loaded.config.auth
         if auth is not None:
             self._try("keys", lambda: self._authenticator.use(read_credentials(auth)))
+            self._credentials_replaced()
+
+    def _credentials_replaced(self) -> None:
+        if self._authenticator.generation != self._generation:
+            self._generation = self._authenticator.generation
+            self._front.turn += 1
+            self._revoking.begin()
 
     def _try(self, what: str, do: Callable[[], None]) -> None:
         try:

@@ -8,6 +8,7 @@ from msgspec import Struct, field
 from callgate.clock import Clock
 from callgate.config.model import ServerConfig
 from callgate.gate.call import Caller
+from callgate.http1.contract import Head
 from callgate.policy.compile import Policy
 from callgate.proxy.aliases import Aliases
 from callgate.serve.judging import Judging
@@ -61,6 +62,7 @@ class Stream(Protocol):
 
     caller: Caller
     guarded: "Guarded"
+    head: Head
 
     def heartbeat(self) -> None: ...
 
