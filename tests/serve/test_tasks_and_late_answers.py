@@ -289,6 +289,34 @@ def test_a_list_under_the_id_of_a_call_that_waits_is_filtered_too() -> None:
     assert [tool["name"] for tool in listening.frame["result"]["tools"]] == ["echo"]
 
 
+def test_the_server_may_go_on_for_a_while_after_its_client_has_gone() -> None:
+    desk = Desk(timeout=30.0)
+    asked = desk.post(call("echo"))
+    sent = desk.server.one().streams()
+    asked.goes()
+    desk.pass_time(29)
+    desk.shared.unanswered.expire()
+    assert [sent.cancelled] == [False]
+    desk.pass_time(1)
+    desk.shared.unanswered.expire()
+    assert sent.cancelled
+    assert desk.records() == ["allow echo", "unknown echo"]
+    sent.event(plain())
+    assert desk.records() == []
+
+
+def test_an_answer_for_a_client_that_has_gone_still_counts_if_it_comes_in_time() -> None:
+    desk = Desk(timeout=30.0)
+    asked = desk.post(call("echo"))
+    sent = desk.server.one().streams()
+    asked.goes()
+    sent.event(plain()).closed()
+    desk.pass_time(31)
+    desk.shared.unanswered.expire()
+    assert not sent.cancelled
+    assert desk.records() == ["allow echo", "ok echo"]
+
+
 def test_a_late_list_is_filtered() -> None:
     desk = Desk("default: allow\nhide: [secret]\n")
     token = desk.begin_session()

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 import uvloop
+from msgspec import structs
 from stdio_fixture import (
     ANSWER,
     LEGACY,
@@ -24,6 +25,7 @@ from stdio_fixture import (
 )
 
 from callgate.clock import ManualClock
+from callgate.upstream.contract import Route
 from callgate.upstream.stdio import StdioUpstream
 
 
@@ -185,6 +187,36 @@ def test_when_all_children_are_taken_the_longest_idle_one_makes_room(bench: Benc
     refused = bench.initialize(upstream, second)
     assert refused.failure is not None
     assert (refused.failure.kind, refused.code, refused.failure.ran) == ("busy", "UPS046", False)
+
+
+def owned(owner: str, lane: str) -> Route:
+    return structs.replace(LEGACY, lane=f"{owner}-{lane}", owner=owner)
+
+
+def test_a_callers_new_sessions_end_its_own_and_no_others(bench: Bench) -> None:
+    upstream = puppet(bench, "legacy", max_children=3)
+    bench.initialize(upstream, ann := owned("ann", "1"))
+    advance(bench, 5)
+    for lane in "12345":
+        bench.initialize(upstream, owned("bob", lane))
+    bench.wait(still := bench.call(upstream, ann, "x"))
+    assert still.result
+    bench.wait(gone := bench.call(upstream, owned("bob", "1"), "x"))
+    assert gone.code == "UPS047"
+
+
+def test_who_has_no_session_gets_one_of_who_has_many(bench: Bench) -> None:
+    upstream = puppet(bench, "legacy", max_children=3)
+    for lane in "123":
+        bench.initialize(upstream, owned("bob", lane))
+    for caller in ("ann", "carol"):
+        assert bench.initialize(upstream, owned(caller, "1")).failure is None
+    # Everybody has one now, and nobody's is to be had.
+    refused = bench.initialize(upstream, owned("dave", "1"))
+    assert refused.failure is not None
+    assert (refused.failure.kind, refused.code) == ("busy", "UPS046")
+    advance(bench, 60)
+    assert bench.initialize(upstream, owned("dave", "1")).failure is None
 
 
 def test_no_more_requests_are_in_flight_than_allowed(bench: Bench) -> None:

@@ -338,6 +338,15 @@ class Exchange(Reply):
             self.finish(499, b"")
         elif handle is not None:
             handle.resume()
+            self.shared.unanswered.abandon(self, self.guarded.config.timeout)
+
+    def give_up(self) -> None:
+        """The agent has been gone for too long for its answer to count."""
+        if self.handle is not None:
+            self.handle.cancel()
+        if self.resumable:
+            self.leave()
+        self.finish(504, b"")
 
     def expire(self) -> None:
         """The caller's credential has ended while the stream went on: as if the caller had gone."""

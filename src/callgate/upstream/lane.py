@@ -73,6 +73,8 @@ class Lane:
     def __init__(self, owner: Owner, key: tuple[str, str]) -> None:
         self._owner = owner
         self.key = key
+        self.caller = ""
+        """The proven identity that it is for, "" if there is none."""
         self.child: Child | None = None
         self.used = True
         """Whether a client did anything since the last sweep. A chatty child alone does not keep itself alive."""

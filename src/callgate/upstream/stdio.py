@@ -6,6 +6,7 @@ replaced within a session, and a server that keeps ending is not started for eve
 
 import asyncio
 import os
+from collections import Counter
 from collections.abc import Callable, Mapping
 from functools import partial
 
@@ -27,6 +28,8 @@ from callgate.wire.strict import ClientFrame
 
 SWEEP_SECONDS = 1.0
 FLUSH_SECONDS = 0.005
+KEPT_SECONDS = 60.0
+"""For so long after its last use a session is not ended to make room for another caller's."""
 ERA_SECONDS = 300.0
 """How long it counts that a server spoke no modern version: it may be another one after an update."""
 
@@ -188,7 +191,7 @@ class StdioUpstream:
             lane = LegacyLane(self, key, self._speaks)
         else:
             return failures.UNKNOWN_SESSION
-        if len(self._lanes) >= self.config.max_children and not self._make_room():
+        if len(self._lanes) >= self.config.max_children and not self._make_room(route.owner):
             return failures.FULL
         if len(self._children) >= 2 * self.config.max_children:
             # Those that were to make room take their time.
@@ -197,18 +200,31 @@ class StdioUpstream:
         if not isinstance(child, Child):
             return child
         lane.child = child
+        lane.caller = route.owner
         self._lanes[key] = lane
         return lane
 
-    def _make_room(self) -> bool:
-        """End the child that nobody waits for and that was idle longest. False if all are in use."""
+    def _make_room(self, caller: str) -> bool:
+        """End a child that nobody waits for, so that `caller` can have one. False if there is none to be ended.
+
+        The caller's own come first; then those whose end nobody notices, or not soon; then those of callers that would
+        still have more than this one.
+        """
         now = self.clock.monotonic_ns()
         free = [lane for lane in self._lanes.values() if not lane.busy]
-        if not free:
-            return False
         for lane in free:
             self._note_use(lane, now)
-        longest = min(free, key=lambda lane: (lane.listening, lane.used_ns))
+        kept_since = now - round(KEPT_SECONDS * 1e9)
+        shares = Counter(lane.caller for lane in self._lanes.values())
+        fair = shares[caller] + 1
+        spare = (
+            [lane for lane in free if lane.caller == caller]
+            or [lane for lane in free if isinstance(lane, ModernLane) or lane.used_ns <= kept_since]
+            or [lane for lane in free if shares[lane.caller] > fair]
+        )
+        if not spare:
+            return False
+        longest = min(spare, key=lambda lane: (lane.listening, lane.used_ns))
         self.log("info", f"{self.name}: the longest idle session is ended to make room")
         longest.end("the session was ended to make room")
         return True
