@@ -28,12 +28,13 @@ from callgate.proxy.selftest import refuses, with_canary
 from callgate.serve import in_force
 from callgate.serve.banner import banner
 from callgate.serve.certified import CertifiedListener, certificate_of
+from callgate.serve.descriptors import raise_limit, within
 from callgate.serve.front import Front, Page
 from callgate.serve.judging import Judging
 from callgate.serve.options import ServeOptions
 from callgate.serve.pages import pages
-from callgate.serve.sealing import Seal
 from callgate.serve.refusals import Refusals
+from callgate.serve.sealing import Seal
 from callgate.serve.selftest import prove
 from callgate.serve.serving import Serving
 from callgate.serve.shared import Guarded, Shared
@@ -57,6 +58,7 @@ def serve(options: ServeOptions, spawner: Spawner, report: Callable[[CallgateErr
     Raises CallgateError before anything is served: the configuration, a policy, the state, the audit, the address or
     the self-test is at fault.
     """
+    raise_limit()
     loaded = settled_config(options.config)
     loaded = structs.replace(loaded, config=adjusted(loaded.config, options))
     if all(server.url is not None for server in loaded.config.servers):
@@ -237,9 +239,13 @@ class _Worker:
 
     async def _listen(self) -> Listener:
         listen = self._config.listen
+        limits = within(listen.limits, raise_limit())
+        if limits != listen.limits:
+            text = f"no more than {limits.max_connections} connections: the process may not open more files"
+            self._log("warning", text, event="listening")
         listener = Listener(
             self._front,
-            listen.limits,
+            limits,
             clock=self._clock,
             observe=lambda code: self._metrics.refused("", code),
         )
