@@ -4,8 +4,8 @@ import pytest
 from serve_play import Desk, Sent, call, modern_call, note
 
 from callgate.audit.record import EventRecord
-from callgate.serve.reply import MAX_DROPPED
 from callgate.telemetry.sampling import MOST
+from callgate.upstream.flood import MAX_DROPPED
 
 HIDING = "default: allow\nhide: [secret]\n"
 GARBAGE = b'{"no":"message"}'

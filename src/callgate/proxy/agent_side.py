@@ -101,8 +101,7 @@ class AgentSide:
         how = treatment(method)
         if how is Treatment.REFUSE and not state.policy.allows_method(method):
             text = f"method {quote(method)} is not one this gate lets through"
-            state.log("warning", f"refused: {text}")
-            state.gate.event("frame_refused", "WIR050", text)
+            state.refused("agent", "WIR050", text, f"refused: {text}")
             state.to_agent.append(replies.error_reply(request_id, METHOD_NOT_FOUND, text, {"code": "WIR050"}))
             return
         if len(state.pending) >= MAX_IN_FLIGHT or self._taken(request_id):
@@ -124,8 +123,7 @@ class AgentSide:
         how = treatment(method, notification=True)
         if how is Treatment.REFUSE and not state.policy.allows_method(method):
             text = f"notification {quote(method)} is not one this gate lets through"
-            state.log("warning", f"refused: {text}")
-            state.gate.event("frame_refused", "WIR050", text)
+            state.refused("agent", "WIR050", text, f"refused: {text}")
             return
         if how is Treatment.CANCEL:
             self._cancelled((frame.params or {}).get("requestId"))
@@ -180,8 +178,7 @@ class AgentSide:
             why, refusal_code = "this id belongs to another request", "WIR051"
         else:
             why, refusal_code = f"{MAX_IN_FLIGHT} requests wait for an answer already", "WIR052"
-        state.log("warning", f"refused: {why}")
-        state.gate.event("frame_refused", refusal_code, why)
+        state.refused("agent", refusal_code, why, f"refused: {why}")
         state.to_agent.append(
             replies.error_reply(
                 frame.id, INVALID_REQUEST, f"refused by the gate: {why}", {"code": refusal_code}
@@ -190,8 +187,8 @@ class AgentSide:
 
     def _refused(self, refusal: WireRefusal) -> None:
         state = self._state
-        state.log("warning", f"refused [{refusal.code}]: {escape(refusal.message)}")
-        state.gate.event("frame_refused", refusal.code, refusal.message)
+        line = f"refused [{refusal.code}]: {escape(refusal.message)}"
+        state.refused("agent", refusal.code, refusal.message, line)
         text = f"refused by the gate: {refusal.message}"
         data = {"code": refusal.code}
         if refusal.expects_answer:

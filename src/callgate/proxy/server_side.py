@@ -65,8 +65,7 @@ class ServerSide:
         """Take the notice of a frame that was too large to be passed on."""
         state = self._state
         text = f"the server sent a frame of {frame.size} bytes, which is more than this gate passes on"
-        state.log("warning", text)
-        state.gate.event("frame_refused", "WIR053", text)
+        state.refused("server", "WIR053", text, text)
         # A request of the server's own that happens to have the same id answers nothing.
         pending = None if frame.kind in ("request", "notification") else self._take(frame.id)
         if pending is None:
@@ -119,16 +118,14 @@ class ServerSide:
     def _early(self) -> None:
         """Drop an answer to a call that the server has not got: the call still holds the id."""
         text = "the server answered a call that was not forwarded yet; the answer is dropped"
-        self._state.log("warning", text)
-        self._state.gate.event("frame_refused", "WIR056", text)
+        self._state.refused("server", "WIR056", text, text)
 
     def _unasked(self, frame: ServerFrame) -> None:
         """Pass on an answer to no open request; the agent may still take it for the list of tools it asked for."""
         state = self._state
         forward = unasked_answer(frame, state.policy)
         if forward is None:
-            state.log("warning", UNASKED_LIST)
-            state.gate.event("frame_refused", "WIR054", UNASKED_LIST)
+            state.refused("server", "WIR054", UNASKED_LIST, UNASKED_LIST)
             return
         state.to_agent.append(forward)
 
@@ -167,8 +164,8 @@ class ServerSide:
             state.to_agent.append(frame.forward)
             return
         shown = quote(frame.forward[:200].decode("utf-8", "replace"), 200)
-        state.log("warning", f"the server wrote a line that is no valid message, not passed on: {shown}")
-        state.gate.event("frame_refused", "WIR055", "a line from the server is no valid message")
+        line = f"the server wrote a line that is no valid message, not passed on: {shown}"
+        state.refused("server", "WIR055", "a line from the server is no valid message", line)
         pending = self._take(frame.id)
         if pending is None:
             return

@@ -32,7 +32,7 @@ class Session:
     ) -> None:
         self.gate = gate
         half = len(token) // 2
-        self._state = state = SessionState(gate, policy, log, token[:half])
+        self._state = state = SessionState(gate, policy, log, token[:half], clock)
         self._agent = AgentSide(state, max_frame)
         self._server = ServerSide(state)
         self._fetch = SchemaFetch(
@@ -69,6 +69,16 @@ class Session:
         """A frame of the server that was too large to be passed on."""
         self._server.oversized(frame)
 
+    @property
+    def dropped(self) -> int:
+        """How many frames of the server were not passed on."""
+        return self._state.dropped
+
+    def server_stray(self) -> None:
+        """The server sent something that is not even the beginning of a frame."""
+        text = "the server sent something that is no message; it is not passed on"
+        self._state.refused("server", "WIR055", text, text)
+
     def tick(self) -> None:
         """Let time-outs happen."""
         self._fetch.expire()
@@ -95,12 +105,14 @@ class Session:
 
     def stopped(self, why: str) -> None:
         """The connection is over: record it, with everything that still waits."""
+        self._state.remarks.end()
         self._state.gate.event("gate_stopped", None, why)
         self.commit()
 
     def commit(self) -> None:
         """Write the audit records. If that fails, the calls they speak of are refused instead of forwarded."""
         state = self._state
+        state.remarks.tick()
         try:
             state.gate.commit()
         except AuditError as error:

@@ -1,14 +1,19 @@
 """What both directions of one agent connection share. Data and queues; no I/O, no decision."""
 
+from collections import Counter
 from collections.abc import Callable
+from typing import Literal
 
+from callgate.clock import Clock
 from callgate.gate.admit import Gate
 from callgate.policy.compile import Policy
 from callgate.proxy.aliases import Aliases
 from callgate.proxy.catalog import Catalog
 from callgate.proxy.pending import Pending
+from callgate.telemetry.sampling import Sampler, by_code
 
 RequestId = str | int
+Side = Literal["agent", "server"]
 Log = Callable[[str, str], None]
 """Called with a level (`debug`, `info`, `warning`, `error`) and one escaped line."""
 
@@ -22,7 +27,7 @@ class SessionState:
     `alias_token` as in `aliases.Aliases`.
     """
 
-    def __init__(self, gate: Gate, policy: Policy, log: Log, alias_token: str) -> None:
+    def __init__(self, gate: Gate, policy: Policy, log: Log, alias_token: str, clock: Clock) -> None:
         self.gate = gate
         self.policy = policy
         self.log = log
@@ -39,6 +44,22 @@ class SessionState:
         self.aliases = Aliases(alias_token)
         self.initialized = False
         """Whether the server has answered `initialize` (session era)."""
+        self.dropped = 0
+        """How many frames of the server were not passed on."""
+        self.remarks: Sampler[Side] = Sampler(clock, self._tell)
+
+    def refused(self, side: Side, code: str, text: str, line: str) -> None:
+        """A frame sent by `side` was not passed on: `text` for the audit, `line` for the log; of many, the count."""
+        if side == "server":
+            self.dropped += 1
+        if self.remarks.passes(side, code):
+            self.log("warning", line)
+            self.gate.event("frame_refused", code, text)
+
+    def _tell(self, side: Side | None, counts: Counter[str]) -> None:
+        text = f"{counts.total()} more frames of the {side} were refused within seconds: {by_code(counts)}"
+        self.log("warning", text)
+        self.gate.event("frame_refused", None, text)
 
     def answered(self, request_id: RequestId, pending: Pending) -> None:
         """The request of `pending` is over."""

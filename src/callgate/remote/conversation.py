@@ -9,7 +9,7 @@ Knows frames and the session, not sockets. It must never send a frame twice, and
 
 from collections import deque
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Protocol
 
 from callgate.proxy.session import Session
 from callgate.proxy.state import Log
@@ -17,11 +17,22 @@ from callgate.remote.listening import Listening
 from callgate.remote.posting import Later, Posting
 from callgate.text import escape
 from callgate.upstream.contract import Route, Upstream, UpstreamFailure
+from callgate.upstream.flood import MAX_DROPPED
 from callgate.wire.envelope import RequestId
 from callgate.wire.strict import ClientFrame, read_client_frame
 from callgate.wire.vocabulary import META_PROTOCOL_VERSION, is_modern
 
 _NO_SESSION = "the server does not know the session any more; only a new `initialize` begins another one"
+
+
+class Drops(Protocol):
+    """A stream of the server, which counts what was not passed on of it."""
+
+    dropped: int
+
+    def flooded(self) -> None:
+        """That was too much: want nothing more of it."""
+        ...
 
 
 class Conversation:
@@ -107,12 +118,20 @@ class Conversation:
         if posting.frame.method == "initialize" and session_id is not None:
             self.session_id = session_id
 
-    def heard(self, data: bytes) -> None:
-        """The server has sent one frame. What begins as none is no line for an agent, which over a pipe it could be."""
+    def heard(self, data: bytes, stream: "Drops") -> None:
+        """The server has sent one frame. What begins as none is no line for an agent, which over a pipe it could be.
+
+        A stream that brings too much that is not passed on is ended.
+        """
+        before = self.session.dropped
         if data.lstrip(b" \t").startswith((b"{", b"[")):
             self.session.server_line(data)
         else:
-            self.log("warning", "the server sent something that is no message; it is not passed on")
+            self.session.server_stray()
+        if self.session.dropped != before:
+            stream.dropped += 1
+            if stream.dropped == MAX_DROPPED:
+                stream.flooded()
 
     def agreed(self, version: str) -> None:
         """The server has answered `initialize`."""

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from callgate.remote.resuming import Resuming
 from callgate.upstream.contract import Handle, UpstreamFailure
+from callgate.upstream.flood import FLOOD
 
 if TYPE_CHECKING:
     from callgate.remote.conversation import Conversation
@@ -18,6 +19,7 @@ class Listening:
     def __init__(self, conversation: "Conversation") -> None:
         self._conversation = conversation
         self._resuming = Resuming()
+        self.dropped = 0
         self._handle: Handle | None = None
         self._offered = False
         self._over = False
@@ -28,6 +30,11 @@ class Listening:
         self._over = True
         if self._handle is not None:
             self._handle.cancel()
+
+    def flooded(self) -> None:
+        """What it brought was too much that is not valid."""
+        self.cancel()
+        self._conversation.broke(FLOOD)
 
     def pause(self) -> None:
         self._paused = True
@@ -56,7 +63,7 @@ class Listening:
         self._resuming.saw(id, retry)
         if data:
             self._conversation.stir()
-            self._conversation.heard(data)
+            self._conversation.heard(data, self)
 
     def closed(self) -> None:
         self._again()

@@ -12,6 +12,7 @@ from msgspec import UNSET, Raw, Struct, UnsetType
 
 from callgate.remote.resuming import Resuming
 from callgate.upstream.contract import Handle, UpstreamFailure
+from callgate.upstream.flood import FLOOD
 from callgate.wire import replies
 from callgate.wire.strict import ClientFrame
 
@@ -66,6 +67,7 @@ class Posting:
         self.handle: Handle | None = None
         self.taken = False
         """Whether the server accepted the frame."""
+        self.dropped = 0
         self._size = size
         self._status = 0
         self._stream = False
@@ -114,7 +116,7 @@ class Posting:
         conversation.stir()
         if self.frame.kind != "request":
             if self.taken:
-                conversation.heard(data)
+                conversation.heard(data, self)
             return
         if not self._stream:
             line = self._addressed(data)
@@ -123,7 +125,7 @@ class Posting:
             data = line
         if self.frame.method == "initialize":
             self._note_version(data)
-        conversation.heard(data)
+        conversation.heard(data, self)
         if self._stream and not conversation.session.is_open(self.frame.id):
             # The server ends the stream now. If it does not, there is still nothing to wait for.
             conversation.later(_LINGER_SECONDS, self._close)
@@ -142,6 +144,11 @@ class Posting:
             self._conversation.session_lost()
         if not self._cancelled:
             self._end(failure)
+
+    def flooded(self) -> None:
+        """What came of it was too much that is not valid: whoever waits for its answer is told so."""
+        self.cancel()
+        self._end(FLOOD)
 
     def _end(self, failure: UpstreamFailure) -> None:
         """Nothing more comes: resume, or say why there is no answer if one is due."""

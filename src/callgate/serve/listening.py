@@ -8,9 +8,10 @@ from callgate.proxy.results import UNASKED_LIST, call_status, unasked_answer
 from callgate.serve import tasks
 from callgate.serve.answers import CREDENTIALS_REFUSED, CREDENTIALS_STATUSES, SESSION_NOT_FOUND, error_body
 from callgate.serve.judging import Settlement
-from callgate.serve.reply import FLOOD, Reply
+from callgate.serve.reply import Reply
 from callgate.serve.shared import Guarded
 from callgate.upstream.contract import UpstreamFailure
+from callgate.upstream.flood import FLOOD
 from callgate.wire import replies
 from callgate.wire.server import ServerFrame, read_server_frame
 from callgate.wire.vocabulary import SERVER_ERROR

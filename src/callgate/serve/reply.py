@@ -8,13 +8,11 @@ from callgate.http1.contract import Head, Header, Responder
 from callgate.http1.sse import encode_event
 from callgate.serve.shared import Guarded, Shared
 from callgate.upstream.contract import Handle, Route, UpstreamFailure
+from callgate.upstream.flood import FLOOD, MAX_DROPPED
 
-MAX_DROPPED = 100
-"""Frames of the server that may be dropped before the stream that brings them is ended."""
 HEARTBEAT = b":\n\n"
 _BUSY = frozenset(("UPS025", "UPS026", "UPS036", "UPS045", "UPS053", "WIR051"))
 """Failures of one request that say nothing of the server's health."""
-FLOOD = UpstreamFailure("malformed", "UPS053", "too many messages of the server are not valid")
 _SSE_HEADERS: tuple[Header, ...] = ((b"x-accel-buffering", b"no"),)
 
 
