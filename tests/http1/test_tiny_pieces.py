@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from callgate.http1.body import ChunkedBody
+from callgate.http1.body import Budget, ChunkedBody
 from callgate.http1.contract import Headers
 from callgate.http1.sse import SseReader
 from callgate.upstream.contract import Route, UpstreamFailure
@@ -33,7 +33,7 @@ class _Sink:
 
 
 def _chunked() -> Callable[[], Any]:
-    body = ChunkedBody(SIZE)
+    body = ChunkedBody(SIZE, Budget(SIZE))
     for _ in range(SIZE // 8):
         body.feed(b"8\r\nabcdefgh\r\n", 0)
     return lambda: (body.feed(b"0\r\n\r\n", 0), body.value())[1] == b"abcdefgh" * (SIZE // 8)

@@ -133,6 +133,14 @@ CODES: dict[str, CodePage] = {
         "learns the names of servers by trying.",
         "Correct the URL; the names are those under `servers` in callgate.yaml.",
     ),
+    "HTTP021": CodePage(
+        "too much is being received",
+        "The bodies that are still arriving on all connections take as much memory together as "
+        "`listen.limits.max_buffered` allows. This one is answered with 503 and its connection closed; those that are "
+        "complete, and small ones that come at once with their headers, are not affected.",
+        "Try again. If so many large requests are wanted, raise the bound; otherwise see who opens them, and lower "
+        "`max_request` or `listen.limits.body_timeout`.",
+    ),
     "HTTP030": CodePage(
         "certificate cannot be read",
         "The file of the certificate or of its key cannot be opened. When it happens to a gate that is running, it "

@@ -188,6 +188,7 @@ LIMITS: tuple[Key, ...] = (
     Key("write_timeout", _A_DURATION, "How long a client may take nothing of its answer.", "30s", _DURATION, "60s"),
     Key("high_water", _A_SIZE, "How much may wait for one client before its server is made to wait.", "1MiB", _SIZE,
         "256KiB"),
+    Key("max_buffered", _A_SIZE, "How much of bodies still arriving a process holds.", "1GiB", _SIZE, "256MiB"),
 )  # fmt: skip
 
 AUTH: tuple[Key, ...] = (

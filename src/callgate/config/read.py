@@ -88,6 +88,7 @@ def _limits(node: Node, what: str, findings: ConfigFindings) -> Limits:
     section.take("max_headers", count(10, 10_000))
     section.take("max_head", size(1_024, 1 << 20))
     section.take("high_water", size(4_096, 1 << 30))
+    section.take("max_buffered", size(1 << 20, 1 << 40))
     for key in ("head_timeout", "body_timeout", "idle_timeout", "write_timeout"):
         section.take(key, duration(0.1, 3_600.0))
     return Limits(**section.values)

@@ -19,12 +19,30 @@ _OVERHEAD: Final = 65_536
 _OVERHEAD_OF_END: Final = 64
 
 
+class Budget:
+    """How many bytes of bodies may be held together while they arrive: each alone is bounded, their sum is not."""
+
+    __slots__ = ("left",)
+
+    def __init__(self, size: int) -> None:
+        self.left = size
+
+    def take(self, size: int) -> None:
+        """Raises Refused (HTTP021) if there are not so many left; nothing is taken then."""
+        if size > self.left:
+            raise Refused("HTTP021")
+        self.left -= size
+
+
 class SizedBody:
     """A body of `length` bytes, read straight into the object that it will be: up to 1 MiB it is never copied."""
 
-    __slots__ = ("_block", "_blocks", "_filled", "_view", "left", "received")
+    __slots__ = ("_block", "_blocks", "_budget", "_filled", "_held", "_view", "left", "received")
 
-    def __init__(self, length: int, first: bytes) -> None:
+    def __init__(self, length: int, first: bytes, budget: Budget) -> None:
+        """Raises Refused. Whoever made it calls `release` once it is over, whole or not."""
+        self._budget = budget
+        self._held = 0
         self.received = len(first)
         self.left = length - len(first)
         """How many bytes are still to come."""
@@ -32,6 +50,8 @@ class SizedBody:
         self._begin(min(length, _BLOCK), first)
 
     def _begin(self, size: int, first: bytes = b"") -> None:
+        self._budget.take(size)
+        self._held += size
         self._block = BytesIO(bytes(size))
         self._view = self._block.getbuffer()
         self._view[: len(first)] = first
@@ -39,18 +59,20 @@ class SizedBody:
 
     def room(self) -> memoryview:
         """Where the next read goes; never more than the body lacks."""
+        return self._view[self._filled : self._filled + READ]
+
+    def took(self, size: int) -> bool:
+        """So much was read into the room. Whether the body is whole. Raises Refused."""
+        self._filled += size
+        self.received += size
+        self.left -= size
+        if not self.left:
+            return True
         if self._filled == len(self._view):
             self._view.release()
             self._blocks.append(self._block.getvalue())
             self._begin(min(self.left, _BLOCK))
-        return self._view[self._filled : self._filled + READ]
-
-    def took(self, size: int) -> bool:
-        """So much was read into the room. Whether the body is whole."""
-        self._filled += size
-        self.received += size
-        self.left -= size
-        return self.left == 0
+        return False
 
     def value(self) -> bytes:
         """The whole body."""
@@ -58,12 +80,20 @@ class SizedBody:
         last = self._block.getvalue()
         return b"".join((*self._blocks, last)) if self._blocks else last
 
+    def release(self) -> None:
+        """Give back what was taken of the budget."""
+        self._budget.left += self._held
+        self._held = 0
+
 
 class ChunkedBody:
     """A chunked body of at most `limit` bytes. Extensions and trailers are bounded, checked and dropped."""
 
-    def __init__(self, limit: int) -> None:
+    def __init__(self, limit: int, budget: Budget) -> None:
+        """Whoever made it calls `release` once it is over, whole or not."""
         self.received = 0
+        self._budget = budget
+        self._held = 0
         self._limit = limit
         self._raw = 0
         self._ends = 0
@@ -98,6 +128,8 @@ class ChunkedBody:
                 raise Refused("HTTP001") from None
             if self.received > self._limit:
                 raise Refused("HTTP008")
+            self._budget.take(self.received - self._held)
+            self._held = self.received
             if self._complete:
                 return at
             overhead = self._raw - self.received + _OVERHEAD_OF_END * self._ends
@@ -122,3 +154,8 @@ class ChunkedBody:
     def value(self) -> bytes:
         """The whole body."""
         return bytes(self._content)
+
+    def release(self) -> None:
+        """Give back what was taken of the budget."""
+        self._budget.left += self._held
+        self._held = 0

@@ -46,31 +46,9 @@ class Connection(asyncio.BufferedProtocol):
     """The protocol of one connection; made by the listener for every one that is accepted."""
 
     __slots__ = (
-        *(
-            "_advancing",
-            "_answer",
-            "_at",
-            "_body",
-            "_fresh",
-            "_head",
-            "_input",
-            "_keep_alive",
-            "_modern",
-            "_peer",
-        ),
-        *(
-            "_phase",
-            "_reading",
-            "_secure",
-            "_since",
-            "_skip",
-            "_stalled",
-            "_taken",
-            "_view",
-            "congested",
-            "listener",
-        ),
-        *("sent", "transport"),
+        *("_advancing", "_answer", "_at", "_body", "_fresh", "_head", "_input", "_keep_alive", "_modern"),
+        *("_peer", "_phase", "_reading", "_secure", "_since", "_skip", "_stalled", "_taken", "_view"),
+        *("congested", "listener", "sent", "transport"),
     )
 
     transport: asyncio.Transport
@@ -121,7 +99,12 @@ class Connection(asyncio.BufferedProtocol):
         phase = self._phase
         if phase == SIZED:
             body = cast("SizedBody", self._body)
-            if body.took(nbytes):
+            try:
+                whole = body.took(nbytes)
+            except Refused as refused:
+                self.refuse(refused.code)
+                return
+            if whole:
                 self._whole(body.value())
             return
         if phase == CLOSED:
@@ -152,7 +135,7 @@ class Connection(asyncio.BufferedProtocol):
         self.listener.leave(self)
         self._phase = CLOSED
         self._input = b""
-        self._body = None
+        self._drop_body()
 
     def pause_writing(self) -> None:
         self.congested = True
@@ -332,12 +315,12 @@ class Connection(asyncio.BufferedProtocol):
         self._since = self.listener.now
         if length == CHUNKED:
             self._phase = CHUNKS
-            self._body = ChunkedBody(limit)
+            self._body = ChunkedBody(limit, self.listener.bodies)
         elif have >= length:
             self._at = end + length
             self._whole(data[end : end + length])
         else:
-            self._body = SizedBody(length, data[end:])
+            self._body = SizedBody(length, data[end:], self.listener.bodies)
             self._input = b""
             self._at = 0
             self._phase = SIZED
@@ -346,7 +329,9 @@ class Connection(asyncio.BufferedProtocol):
     def _whole(self, body: bytes) -> None:
         """The request is complete: have it answered."""
         head = cast("Head", self._head)
-        self._head = self._body = None
+        self._head = None
+        if self._body is not None:
+            self._drop_body()
         self._phase = BUSY
         answer = self._answer = Answer(self, head.method, self._modern, self._keep_alive)
         try:
@@ -377,12 +362,18 @@ class Connection(asyncio.BufferedProtocol):
         self._skip = LINGER_BYTES
         self._input = b""
         self._at = 0
-        self._head = self._body = None
+        self._head = None
+        self._drop_body()
         if not self._reading:
             self._reading = True
             self.transport.resume_reading()
         if self.transport.can_write_eof():
             self.transport.write_eof()
+
+    def _drop_body(self) -> None:
+        body, self._body = self._body, None
+        if body is not None:
+            body.release()
 
     def _close(self) -> None:
         self._phase = CLOSED

@@ -33,6 +33,8 @@ class Limits(Struct, frozen=True, kw_only=True):
     """How long a client may take nothing of what is written to it."""
     high_water: int = 262_144
     """Bytes that wait for one client before `Responder.congested` turns true."""
+    max_buffered: int = 256 << 20
+    """Bytes of bodies that are not complete yet, of all connections of a process together."""
 
 
 class Headers:

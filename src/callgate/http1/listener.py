@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from callgate.clock import Clock, SystemClock
 from callgate.errors import UsageError
-from callgate.http1.body import READ
+from callgate.http1.body import READ, Budget
 from callgate.http1.connection import Connection
 from callgate.http1.contract import Application, Limits
 from callgate.http1.strictness import HeadReader
@@ -57,6 +57,8 @@ class Listener:
         self.reader = HeadReader(limits.max_head, limits.max_headers)
         self.scratch = memoryview(bytearray(READ))
         """What every connection reads into: a read is dealt with before the next one is begun."""
+        self.bodies = Budget(limits.max_buffered)
+        """What all connections together may hold of bodies that are not complete."""
         self.draining = False
         self.now = 0.0
         """Seconds, as of the last sweep: requests read no clock."""

@@ -22,6 +22,7 @@ _CLOSED_WITH: Final[dict[str, tuple[int, str]]] = {
     "HTTP016": (503, "too many connections"),
     "HTTP018": (500, "internal error"),
     "HTTP019": (500, "internal error"),
+    "HTTP021": (503, "too much is being received"),
 }
 
 
