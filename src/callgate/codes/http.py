@@ -141,6 +141,12 @@ CODES: dict[str, CodePage] = {
         "Try again. If so many large requests are wanted, raise the bound; otherwise see who opens them, and lower "
         "`max_request` or `listen.limits.body_timeout`.",
     ),
+    "HTTP022": CodePage(
+        "Too many answers that nobody reads",
+        "Together, clients left more of their answers unread than `listen.limits.max_buffered` allows a process to "
+        "hold. The connections with the most unread were cut off.",
+        "Look for clients that ask and do not read; raise `max_buffered` if the answers are that large.",
+    ),
     "HTTP030": CodePage(
         "certificate cannot be read",
         "The file of the certificate or of its key cannot be opened. When it happens to a gate that is running, it "

@@ -8,6 +8,7 @@ import logging
 import os
 import socket
 from collections.abc import Callable
+from operator import itemgetter
 from time import gmtime, strftime
 from typing import Any, Final
 
@@ -174,8 +175,23 @@ class Listener:
     def sweep(self) -> None:
         """Let every connection act on time-outs that have passed. Called by the listener itself once an interval."""
         self._read_clock()
+        unread: list[tuple[int, Connection]] = []
         for connection in tuple(self._connections):
             connection.check_time(self.now, self._interval)
+            size = connection.transport.get_write_buffer_size()
+            if size > self.limits.high_water:
+                unread.append((size, connection))
+        self._shed(unread)
+
+    def _shed(self, unread: "list[tuple[int, Connection]]") -> None:
+        """Answers that clients do not take share one bound: beyond it the largest are cut off."""
+        total = sum(size for size, _ in unread)
+        for size, connection in sorted(unread, key=itemgetter(0), reverse=True):
+            if total <= self.limits.max_buffered:
+                return
+            self.observe("HTTP022")
+            connection.abandon()
+            total -= size
 
     def _tick(self) -> None:
         self._timer = self.loop.call_later(self._interval, self._tick)
