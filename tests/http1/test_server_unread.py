@@ -5,12 +5,12 @@ from raw_server import LOOPS, Recorder, gate
 
 from callgate.http1.contract import Head, Limits, Responder
 
-LIMITS = Limits(max_buffered=8 << 20, high_water=65_536)
+LIMITS = Limits(max_buffered=4 << 20, high_water=65_536)
 
 
 class _Generous(Recorder):
     def handle(self, head: Head, body: bytes, responder: Responder) -> None:  # noqa: ARG002
-        responder.send(200, b"x" * ((6 << 20) if head.path == "/large" else (3 << 20)))
+        responder.send(200, b"x" * ((16 << 20) if head.path == "/large" else (3 << 20)))
 
 
 @pytest.mark.parametrize("kind", LOOPS)
