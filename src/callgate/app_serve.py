@@ -22,6 +22,7 @@ from callgate.errors import AuditError, CallgateError, StateError
 from callgate.gate.admit import Gate
 from callgate.gate.call import Caller
 from callgate.http1.allocation import keep_freed_memory
+from callgate.http1.contract import Limits
 from callgate.http1.listener import Listener
 from callgate.policy.compile import Policy
 from callgate.proxy.selftest import refuses, with_canary
@@ -242,7 +243,9 @@ class _Worker:
         limits = within(listen.limits, raise_limit())
         if limits != listen.limits:
             text = f"no more than {limits.max_connections} connections: the process may not open more files"
-            self._log("warning", text, event="listening")
+            # Nobody who asked for no number is told that it is another.
+            asked = listen.limits.max_connections != Limits().max_connections
+            self._log("warning" if asked else "debug", text, event="listening")
         listener = Listener(
             self._front,
             limits,
