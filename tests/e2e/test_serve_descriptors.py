@@ -25,7 +25,7 @@ def test_idle_connections_do_not_keep_a_changed_policy_from_being_read(tmp_path:
     with LeanServer() as lean, ExitStack() as stack:
         servers = {"srv": {"url": lean.url, "policy": "p.yaml"}}
         policies = {"p.yaml": "default: allow\n"}
-        settings = {"state": "memory://"}
+        settings = {"state": "memory://", "listen": {"limits": {"max_connections": 5000}}}
         gate = stack.enter_context(
             ServeProcess(tmp_path, servers, settings=settings, policies=policies, prefix=limited)
         )
