@@ -80,18 +80,19 @@ class ServerProcess:
     def read_report(self) -> bool:
         """Take in what the keeper says. False when the keeper has ended, and all processes with it."""
         data = os.read(self.report, 4096)
+        self._buffer += data
+        # A server that ends at once may be told of together with its start.
+        *lines, self._buffer = self._buffer.split(b"\n")
+        for line in lines:
+            word, _, value = line.partition(b" ")
+            if word == b"exited":
+                self.status = int(value)
         if not data:
             self.lost = self.status is None
             if self.lost:
                 # Its descendants are ours now: this process is a subreaper too.
                 reaping.end_descendants(0.0, lambda *_: None)
             return False
-        self._buffer += data
-        *lines, self._buffer = self._buffer.split(b"\n")
-        for line in lines:
-            word, _, value = line.partition(b" ")
-            if word == b"exited":
-                self.status = int(value)
         return True
 
     def close(self) -> None:
