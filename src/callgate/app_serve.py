@@ -208,7 +208,7 @@ class _Worker:
         return 0
 
     def _begun(self, listener: Listener, serving: Serving) -> None:
-        self._loop.call_soon(self._take_signals, serving)
+        self._take_signals(serving)
         slot = self._slot
         if slot is not None and slot.ended is not None:
             self._log("warning", f"worker {slot.number} ended: {slot.ended}; started again", event="worker")

@@ -13,6 +13,7 @@ from callgate.wire.vocabulary import (
     INVALID_PARAMS,
     META_CLIENT_CAPABILITIES,
     META_PROTOCOL_VERSION,
+    NAMED_BY,
 )
 
 MODERN_VERSIONS = ("2026-07-28",)
@@ -28,14 +29,6 @@ PARAM_PREFIX = b"mcp-param-"
 
 _HANDSHAKE = frozenset(version.encode() for version in HANDSHAKE_VERSIONS)
 _MODERN = {version.encode(): version for version in MODERN_VERSIONS}
-_NAMED_BY = {
-    "tools/call": "name",
-    "prompts/get": "name",
-    "resources/read": "uri",
-    "tasks/get": "taskId",
-    "tasks/update": "taskId",
-    "tasks/cancel": "taskId",
-}
 
 
 class VersionRefusal(Exception):
@@ -114,7 +107,7 @@ def _check_routing(head: Head, frame: ClientFrame) -> None:
         raise _mismatch("the Mcp-Method or Mcp-Name header stands more than once") from None
     if said is None or said != method.encode():
         raise _mismatch("the Mcp-Method header does not match the request's method")
-    key = _NAMED_BY.get(method)
+    key = NAMED_BY.get(method)
     value = frame.params.get(key) if key is not None and frame.params is not None else None
     if value is None:
         if named is not None and key is not None:

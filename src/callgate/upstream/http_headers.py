@@ -13,18 +13,12 @@ from typing import Any
 from callgate.http1.contract import Header
 from callgate.upstream.contract import Route
 from callgate.wire.strict import ClientFrame
+from callgate.wire.vocabulary import NAMED_BY
 
 ANNOTATION = "x-mcp-header"
 
-_NAMED_BY = {
-    "tools/call": "name",
-    "prompts/get": "name",
-    "resources/read": "uri",
-    "tasks/get": "taskId",
-    "tasks/update": "taskId",
-    "tasks/cancel": "taskId",
-    "tasks/result": "taskId",
-}
+# Over `run --upstream` an agent may ask for it in this version; `serve` refuses it before.
+_NAMED_BY = {**NAMED_BY, "tasks/result": "taskId"}
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,100}")
 _SAFE = re.compile(r"[!-~](?:[ -~]*[!-~])?")
 _WRAPPED = re.compile(r"=\?base64\?.*\?=", re.IGNORECASE)

@@ -95,6 +95,16 @@ TABLE: tuple[Method, ...] = (
     Method("notifications/tasks", "to_client", "notification", _MODERN, _T.REFUSE),
 )
 
+NAMED_BY = {
+    "tools/call": "name",
+    "prompts/get": "name",
+    "resources/read": "uri",
+    "tasks/get": "taskId",
+    "tasks/update": "taskId",
+    "tasks/cancel": "taskId",
+}
+"""Which member of `params` the `Mcp-Name` header repeats (2026-07-28, Streamable HTTP)."""
+
 METHODS: dict[str, Method] = {method.name: method for method in TABLE}
 
 
