@@ -7,6 +7,10 @@
     ├── UpstreamError            exit 4
     ├── StateError               exit 5   the limit store cannot answer: the call is denied
     ├── AuditError               exit 5   the record cannot be written: nothing is forwarded
+    ├── JournalError             exit 5   executions cannot be kept: none is accepted
+    │   └── JournalFull                   the operator's bounds are reached
+    ├── SandboxError             exit 6   a wall is missing, or no sandbox can be made
+    ├── PackagesError                     what a script wants to import cannot be had
     └── WireRefusal              never ends the process: a frame that is answered and not forwarded
 
 What each code means, and what to do about it, is in `callgate.codes`; docs/errors/ is generated from there.
@@ -89,6 +93,28 @@ class AuditError(CallgateError):
     """The audit cannot be written or read."""
 
     exit_status = 5
+
+
+class JournalError(CallgateError):
+    """The journal of executions is broken, full, locked or unreachable. `message` is for the operator, not agents."""
+
+    exit_status = 5
+
+
+class JournalFull(JournalError):
+    """No further execution is accepted: as many wait, or as much is kept, as the operator allows."""
+
+
+class SandboxError(CallgateError):
+    """A sandbox with all its walls cannot be made here."""
+
+    exit_status = 6
+
+
+class PackagesError(CallgateError):
+    """Packages that a script wants cannot be installed, or may not be. `message` is fit for the agent."""
+
+    exit_status = 1
 
 
 class WireRefusal(CallgateError):

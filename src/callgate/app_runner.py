@@ -1,0 +1,1 @@
+"""Puts `callgate runner` together."""
