@@ -1,6 +1,6 @@
 """What the rest of the runner needs of a bridge. No I/O here."""
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, Protocol
 
 from msgspec import Struct
@@ -34,6 +34,14 @@ class Parent(Struct, frozen=True):
         return self.uuid
 
 
+class CallCounts(Struct, frozen=True, kw_only=True):
+    """The calls that an execution has made so far, over all attempts, without replays: by server and tool."""
+
+    made: Mapping[tuple[str, str], int]
+    denied: Mapping[str, int]
+    """By server."""
+
+
 BeforeForward = Callable[[str], Awaitable[None]]
 """Called with the decision's id when the call is allowed, and awaited before the call may go on (the journal's
 `call_started`). If it raises, the call is not made and what it spent is given back."""
@@ -55,14 +63,23 @@ class Bridge(Protocol):
         """The tools that `owner` may see: hidden ones are absent. `servers` None: all."""
         ...
 
-    def repeatable(self, function: str) -> bool:
-        """Whether a call of the function may be made twice. False for what is not known."""
+    def known(self, function: str) -> ToolInfo | None:
+        """The tool behind a function's name, as it was last listed; None if it is not known."""
         ...
 
     async def call(
-        self, parent: Parent, function: str, arguments: dict[str, Any], before_forward: BeforeForward
+        self,
+        parent: Parent,
+        function: str,
+        arguments: dict[str, Any],
+        before_forward: BeforeForward,
+        counts: "CallCounts | None" = None,
     ) -> Answer:
-        """Judge, record and make one call. Never raises but CancelledError and what `before_forward` raises."""
+        """Judge, record and make one call. Never raises but CancelledError and what `before_forward` raises.
+
+        `counts` is held against the budgets (`per_execution`) of the policies: a call beyond one is a denied call
+        like any other, with its record.
+        """
         ...
 
     async def close(self) -> None: ...

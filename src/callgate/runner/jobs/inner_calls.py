@@ -1,0 +1,149 @@
+"""The tool calls of one attempt: replayed, or journaled before and after they are made (docs/runner-operators.md).
+
+No call goes on that the journal does not know of; none that was answered is made again.
+"""
+
+import asyncio
+from collections import Counter
+from typing import Any
+
+from msgspec import DecodeError
+from msgspec.json import Decoder, Encoder
+
+from callgate.digest import lean as sha256
+from callgate.errors import JournalError
+from callgate.runner.answer import Answer, Failure
+from callgate.runner.bridge.contract import Bridge, CallCounts, Parent
+from callgate.runner.execution import InnerCall
+from callgate.runner.jobs.replay import Replay
+from callgate.runner.journal.contract import Claim, Journal, Lost
+from callgate.runner.redaction import Redactor
+
+_encode = Encoder(order="deterministic", decimal_format="number").encode
+_decode_answer = Decoder(Answer).decode
+
+
+class Stop(Exception):
+    """The attempt must not go on: another has taken over (`lost`), it diverged, or the journal fails."""
+
+    def __init__(self, why: str, call: InnerCall | None = None) -> None:
+        super().__init__(why)
+        self.why = why
+        self.call = call
+
+
+class InnerCalls:
+    """Makes the calls of one attempt. `stopped` is set, once, when the attempt must not go on."""
+
+    def __init__(self, claim: Claim, bridge: Bridge, journal: Journal, redactor: Redactor) -> None:
+        self._fence = claim.fence
+        self._parent = Parent(claim.execution.uuid, claim.execution.owner)
+        self._bridge = bridge
+        self._journal = journal
+        self._redactor = redactor
+        self._replay = Replay(claim.calls)
+        self._seq = self._replay.next_seq
+        self._made: Counter[tuple[str, str]] = Counter()
+        self._denied: Counter[str] = Counter()
+        for call in claim.calls:
+            self._count(call.function, denied=call.state == "denied")
+        self.stopped: asyncio.Future[Stop] = asyncio.get_running_loop().create_future()
+
+    async def call(self, function: str, arguments: dict[str, Any]) -> Answer:
+        """As `sandbox.contract.Host.call`."""
+        tool = self._bridge.known(function)
+        if tool is None:
+            return _failed("unknown_tool", f"there is no tool `{function[:200]}`", "RUN060")
+        try:
+            digest = sha256(_encode(arguments)).hexdigest()
+        except (TypeError, ValueError, RecursionError):
+            return _failed("failed", "the arguments are not JSON", "RUN061")
+        recorded = self._replay.next(function, digest, repeatable=tool.repeatable)
+        if isinstance(recorded, InnerCall):
+            return _recorded_answer(recorded)
+        seq, self._seq = self._seq, self._seq + 1
+        now = await self._now_ms()
+        call = InnerCall(
+            seq=seq,
+            attempt=self._fence.attempt,
+            function=function,
+            arguments_sha256=digest,
+            state="started",
+            repeatable=tool.repeatable,
+            started_ms=now,
+        )
+        if recorded == "diverged":
+            return self._stop(Stop("diverged", call))
+        return await self._make(call, arguments)
+
+    async def _make(self, call: InnerCall, arguments: dict[str, Any]) -> Answer:
+        started: list[str] = []
+
+        async def before_forward(decision_id: str) -> None:
+            await self._journal.call_started(self._fence, _with(call, decision_id=decision_id))
+            self._count(call.function, denied=False)
+            started.append(decision_id)
+
+        counts = CallCounts(made=self._made, denied=self._denied)
+        try:
+            answer = await self._bridge.call(self._parent, call.function, arguments, before_forward, counts)
+            answer = self._redacted(answer)
+            denied = answer.failure is not None and not started
+            if denied:
+                self._count(call.function, denied=True)
+            await self._journal.call_ended(
+                self._fence,
+                _with(
+                    call,
+                    state="denied" if denied else "answered",
+                    ended_ms=await self._now_ms(),
+                    answer=_encode(answer),
+                    decision_id=started[0] if started else None,
+                ),
+            )
+        except Lost:
+            return self._stop(Stop("lost"))
+        except JournalError as error:
+            return self._stop(Stop(f"journal: {error.code}"))
+        return answer
+
+    async def _now_ms(self) -> int:
+        return await self._journal.now_ms()
+
+    def _count(self, function: str, *, denied: bool) -> None:
+        tool = self._bridge.known(function)
+        server, name = (tool.server, tool.tool) if tool is not None else ("", function)
+        if denied:
+            self._denied[server] += 1
+        else:
+            self._made[server, name] += 1
+
+    def _redacted(self, answer: Answer) -> Answer:
+        failure = answer.failure
+        if failure is None:
+            return Answer(value=self._redactor.json(answer.value))
+        text = self._redactor.text
+        reason = None if failure.reason is None else text(failure.reason)
+        return Answer(failure=_with(failure, message=text(failure.message), reason=reason))
+
+    def _stop(self, stop: Stop) -> Answer:
+        if not self.stopped.done():
+            self.stopped.set_result(stop)
+        return _failed("interrupted", "the execution is being interrupted", "RUN062")
+
+
+def _with(struct: Any, **changes: Any) -> Any:
+    from msgspec.structs import replace
+
+    return replace(struct, **changes)
+
+
+def _recorded_answer(call: InnerCall) -> Answer:
+    try:
+        return _decode_answer(call.answer or b"{}")
+    except DecodeError:
+        return _failed("failed", "the recorded answer cannot be read", "RUN063")
+
+
+def _failed(kind: Any, message: str, code: str) -> Answer:
+    return Answer(failure=Failure(kind=kind, message=message, code=code, ran=False))

@@ -1,0 +1,86 @@
+"""The queue: Docket, in memory or in Redis. It carries ids and nothing else; the journal knows what they mean.
+
+Docket pickles what it carries, so whoever may write to that Redis runs code in every worker: `docs/runner-operators.md`
+says how to guard it. An id that comes twice does no harm (`Journal.claim` is what counts); an id that is lost is found
+by the sweep.
+"""
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Awaitable, Callable
+from datetime import timedelta
+
+from docket import Docket, Worker
+
+from callgate.errors import JournalError
+
+Execute = Callable[[str], Awaitable[None]]
+
+_NAME = "callgate-runner"
+
+
+class Queue:
+    """Gives ids to workers, and may be a worker itself. Use as an asynchronous context manager."""
+
+    def __init__(self, url: str, execute: Execute, *, lease: float) -> None:
+        """`url` is `memory://` or `redis://…`; `lease` is in seconds. `execute` must never raise."""
+        self.in_memory = url.startswith("memory:")
+        # Docket keeps memory queues apart by their URL; two engines in one process must not share one.
+        name = f"{_NAME}-{id(self):x}" if self.in_memory else _NAME
+        self._docket = Docket(name=name, url=url, heartbeat_interval=timedelta(seconds=max(lease / 5, 0.2)))
+        self._lease = lease
+
+        async def run_execution(uuid: str) -> None:
+            await execute(uuid)
+
+        self._task = run_execution
+        self._worker: asyncio.Task[None] | None = None
+
+    async def __aenter__(self) -> "Queue":
+        """Raises JournalError: the queue's server cannot be reached."""
+        logging.getLogger("docket").setLevel(logging.WARNING)
+        try:
+            await self._docket.__aenter__()
+        except (OSError, ConnectionError, Exception) as error:  # redis errors have no root of their own here
+            message = f"the queue cannot be reached: {type(error).__name__}"
+            raise JournalError("RUN050", message, "see that the server of `runner.queue` runs") from error
+        self._docket.register(self._task)
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.stop_worker()
+        await self._docket.__aexit__(None, None, None)
+
+    async def put(self, uuid: str, attempt: int) -> None:
+        """Have somebody take the execution up. Raises JournalError: the queue does not answer.
+
+        The same id and attempt wait in the queue only once.
+        """
+        try:
+            await self._docket.add(self._task, key=f"{uuid}:{attempt}")(uuid)
+        except Exception as error:
+            raise JournalError("RUN051", f"the queue does not answer: {type(error).__name__}") from error
+
+    def start_worker(self, concurrency: int, name: str) -> None:
+        """Take up executions here, `concurrency` at a time."""
+        self._worker = asyncio.create_task(self._work(concurrency, name), name="queue worker")
+
+    async def stop_worker(self) -> None:
+        """Take up no more. What is under way here is cancelled; who needs it to end well waits before."""
+        if self._worker is not None:
+            self._worker.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._worker
+            self._worker = None
+
+    async def _work(self, concurrency: int, name: str) -> None:
+        worker = Worker(
+            self._docket,
+            name=name,
+            concurrency=concurrency,
+            redelivery_timeout=timedelta(seconds=self._lease),
+            schedule_automatic_tasks=False,
+        )
+        async with worker:
+            await worker.run_forever()
