@@ -128,8 +128,9 @@ class Journal(Protocol):
         """
         ...
 
-    async def due(self, *, limit: int = 1_000) -> Sequence[str]:
-        """Executions that nobody holds: queued ones, and those whose lease ran out; oldest first."""
+    async def due(self, *, limit: int = 1_000) -> Sequence[tuple[str, int]]:
+        """Executions that nobody holds, with their attempts so far: queued ones, and those whose lease ran out;
+        oldest first."""
         ...
 
     async def now_ms(self) -> int: ...

@@ -1,0 +1,68 @@
+"""What a worker works with. Data only; `app_runner` puts it together."""
+
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Protocol
+
+from msgspec import Struct
+
+from callgate.runner.bridge.contract import Bridge
+from callgate.runner.execution import Owner, Spec
+from callgate.runner.journal.contract import Journal
+from callgate.runner.sandbox.contract import Backend, Limits, Packages
+
+Log = Callable[[str, str], None]
+"""Level and one line, fit to be shown to the operator."""
+
+ProvidePackages = Callable[[Sequence[str]], Awaitable[Sequence[Packages]]]
+"""The folders for `additional_imports`, the base profile among them. Raises PackagesError."""
+
+
+class Secrets(Protocol):
+    """The operator's secrets. Values are never logged and never journaled."""
+
+    def read(self) -> dict[str, str]:
+        """Every secret that can be read now, by its name: those that scripts may ask for."""
+        ...
+
+    def everything(self) -> dict[str, str]:
+        """Those and all that servers are given: what must not be shown."""
+        ...
+
+
+class Grants(Protocol):
+    """What the runner's own policy says of an execution as such."""
+
+    def grants(self, secret: str) -> bool:
+        """Whether scripts may see this secret."""
+        ...
+
+    @property
+    def max_seconds(self) -> float | None: ...
+
+
+class WorkerOptions(Struct, frozen=True, kw_only=True):
+    """`name` tells workers apart in the journal. Times in seconds. `network`: hosts that scripts may reach."""
+
+    name: str
+    limits: Limits
+    lease: float = 15.0
+    max_attempts: int = 5
+    concurrency: int = 4
+    network: tuple[str, ...] = ()
+
+
+class Parts(Struct, frozen=True, kw_only=True):
+    """Everything one worker shares among its attempts."""
+
+    journal: Journal
+    backend: Backend
+    bridge: Bridge
+    packages: ProvidePackages
+    secrets: Secrets
+    grants: Grants
+    options: WorkerOptions
+    log: Log
+
+
+Accept = Callable[[Owner, Spec], None]
+"""Looks at what is asked for before anything is stored. Raises `contract.Refusal`."""

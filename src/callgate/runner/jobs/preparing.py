@@ -1,0 +1,95 @@
+"""What must be there before a script may start: its packages, servers, tools and secrets → a job for the sandbox.
+
+Nothing of the script has run when anything here fails.
+"""
+
+import asyncio
+from typing import Any
+
+from msgspec.structs import replace
+
+from callgate.runner.execution import Cause, Ending, ScriptError
+from callgate.runner.jobs.parts import Parts
+from callgate.runner.journal.contract import Claim
+from callgate.runner.sandbox.contract import Function, Job
+from callgate.text import quote
+
+_SHOWN = 5
+
+
+class NotPrepared(Exception):
+    """Something that the script needs is not there; `ending` says what."""
+
+    def __init__(self, cause: Cause, message: str, help: str | None = None) -> None:
+        super().__init__(message)
+        error = ScriptError(type="NotPrepared", message=message, help=help)
+        self.ending = Ending(state="failed", cause=cause, error=error)
+
+
+async def prepare(claim: Claim, parts: Parts) -> Job:
+    """Make the job. Raises NotPrepared, PackagesError, CallgateError."""
+    execution = claim.execution
+    spec = execution.spec
+    secrets = _secrets(spec.required_secrets, parts)
+    packages, not_ready = await asyncio.gather(
+        parts.packages(spec.additional_imports), parts.bridge.warm(spec.mcp_server_names)
+    )
+    if not_ready:
+        told = "; ".join(f"{quote(name)}: {why}" for name, why in list(not_ready.items())[:_SHOWN])
+        raise NotPrepared("servers", f"servers are not ready: {told}")
+    tools = await parts.bridge.tools(execution.owner)
+    names = {tool.function for tool in tools}
+    missing = [name for name in spec.required_tools if name not in names]
+    if missing:
+        shown = ", ".join(quote(name) for name in missing[:_SHOWN])
+        raise NotPrepared(
+            "required_tools", f"required tools are not there: {shown}", _similar(missing[0], names)
+        )
+    limits = parts.options.limits
+    bounds = [limits.wall_seconds, spec.timeout, parts.grants.max_seconds]
+    seconds = min((bound for bound in bounds if bound is not None), default=None)
+    return Job(
+        uuid=execution.uuid,
+        attempt=claim.fence.attempt,
+        script=spec.script,
+        limits=replace(limits, wall_seconds=seconds),
+        input_vars={**claim.session_vars, **spec.input_vars},
+        output_vars=spec.output_vars,
+        functions=[
+            Function(
+                name=tool.function, description=tool.description, parameters=_parameters(tool.input_schema)
+            )
+            for tool in tools
+        ],
+        secrets=secrets,
+        packages=tuple(packages),
+        network=parts.options.network,
+        seed=execution.uuid,
+        filename="script.py",
+    )
+
+
+def _secrets(names: tuple[str, ...], parts: Parts) -> dict[str, str]:
+    """Those of the required secrets that may enter the sandbox. Raises NotPrepared for one that is not there."""
+    if not names:
+        return {}
+    known = parts.secrets.read()
+    missing = [name for name in names if name not in known]
+    if missing:
+        shown = ", ".join(quote(name) for name in missing[:_SHOWN])
+        raise NotPrepared(
+            "required_secrets", f"required secrets are not there: {shown}", "ask the operator for them"
+        )
+    return {name: known[name] for name in names if parts.grants.grants(name)}
+
+
+def _parameters(schema: dict[str, Any]) -> tuple[str, ...]:
+    properties = schema.get("properties")
+    return tuple(name for name in properties if isinstance(name, str)) if isinstance(properties, dict) else ()
+
+
+def _similar(name: str, names: set[str]) -> str:
+    from difflib import get_close_matches
+
+    close = get_close_matches(name, names, n=1)
+    return f"did you mean {quote(close[0])}?" if close else "`searchTools` finds what is there"
