@@ -5,7 +5,7 @@ import sys
 
 from callgate.cli.console import color_wanted, escape, is_terminal
 from callgate.cli.render import SCHEMA, diagnostics_data, render_human, render_plain
-from callgate.config.load import load_config
+from callgate.config.load import load_files
 from callgate.config.model import ServeConfig
 from callgate.config.programs import missing_programs
 from callgate.diagnostics import Diagnostic
@@ -66,10 +66,12 @@ _Checked = tuple[str, ServeConfig | None, tuple[Diagnostic, ...]]
 def _check(file: str) -> _Checked:
     name = "stdin" if file == "-" else file
     try:
-        config, documents = load_config(file)
+        loaded = load_files(file)
     except ConfigError as error:
         return name, None, error.diagnostics
-    policies = {id(document): document.warnings for document in documents.values()}
+    config, of_runner = loaded.config, loaded.runner_policy
+    documents = (*loaded.documents.values(), *(() if of_runner is None else (of_runner,)))
+    policies = {id(document): document.warnings for document in documents}
     of_policies = (each for found in policies.values() for each in found)
     return name, config, (*config.warnings, *missing_programs(config, name), *of_policies)
 
@@ -81,6 +83,7 @@ def _print_json(checked: list[_Checked]) -> None:
             "valid": config is not None,
             "revision": config.revision if config else None,
             "servers": [server.name for server in config.servers] if config else None,
+            "runner": config.runner is not None if config else None,
         }
         for file, config, _ in checked
     ]
@@ -93,4 +96,6 @@ def _size(config: ServeConfig) -> str:
     listen = config.listen
     host = f"[{listen.host}]" if ":" in listen.host else listen.host
     scheme = "http" if listen.tls_cert is None else "https"
-    return f"{number} server{'' if number == 1 else 's'} at {scheme}://{escape(host)}:{listen.port}"
+    runner = "" if config.runner is None else " and a runner"
+    servers = f"{number} server{'' if number == 1 else 's'}"
+    return f"{servers}{runner} at {scheme}://{escape(host)}:{listen.port}"

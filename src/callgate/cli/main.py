@@ -15,6 +15,9 @@ from callgate.errors import CallgateError, UsageError
 COMMANDS: dict[str, str] = {
     "run": "callgate.cli.run",
     "serve": "callgate.cli.serve",
+    "runner": "callgate.cli.runner",
+    "runner worker": "callgate.cli.runner_worker",
+    "runner check": "callgate.cli.runner_check",
     "policy check": "callgate.cli.policy_check",
     "policy explain": "callgate.cli.policy_explain",
     "policy schema": "callgate.cli.policy_schema",
@@ -72,9 +75,10 @@ def _dispatch(words: list[str]) -> int:
     if words[0] in ("-V", "--version"):
         sys.stdout.write(f"callgate {callgate.__version__}\n")
         return 0
-    for length in (1, 2):
+    # The longer name first: `runner worker` is not `runner` with an argument.
+    for length in (2, 1):
         name = " ".join(words[:length])
-        if name in COMMANDS:
+        if len(words) >= length and name in COMMANDS:
             module = importlib.import_module(COMMANDS[name])
             read_plainly = getattr(module, "read_plainly", None)
             options = read_plainly(words[length:]) if read_plainly is not None else None

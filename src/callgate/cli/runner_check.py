@@ -1,0 +1,44 @@
+"""`callgate runner check`: does every wall of the sandbox hold on this machine?"""
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from argparse import ArgumentParser, Namespace
+
+SUMMARY = "try every wall of the sandbox on this machine"
+EXAMPLES = """examples:
+  callgate runner check
+  callgate runner check -c callgate.yaml --format json
+
+Exit status: 0 every wall holds, 3 configuration, 6 a wall is missing."""
+
+
+def configure(parser: "ArgumentParser") -> None:
+    """Declare the options."""
+    parser.add_argument(
+        "-c", "--config", metavar="FILE", help="the configuration, callgate.yaml (default: none)"
+    )
+    parser.add_argument(
+        "--format", default="human", choices=("human", "plain", "json"), help="(default: human)"
+    )
+
+
+def run(options: "Namespace") -> int:
+    """Print one line a wall."""
+    from callgate.cli.runner_shared import load_app
+
+    report = load_app().check(options.config)
+    if options.format == "json":
+        import json
+        import sys
+
+        walls = [{"wall": wall.name, "held": wall.held, "detail": wall.detail} for wall in report.walls]
+        json.dump({"backend": report.backend, "tier": report.tier, "walls": walls}, sys.stdout, indent=2)
+        print()
+        return 0
+    from callgate.text import escape
+
+    print(f"backend {report.backend}, tier {report.tier}")
+    for wall in report.walls:
+        print(f"  {'held' if wall.held else 'MISSING':<8} {wall.name:<24} {escape(wall.detail)}".rstrip())
+    return 0
