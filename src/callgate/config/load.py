@@ -11,6 +11,7 @@ from callgate.config.findings import ConfigFindings, own_code
 from callgate.config.loaded import Loaded
 from callgate.config.model import ServeConfig
 from callgate.config.places import Folder
+from callgate.config.purpose import Purpose
 from callgate.config.read import read_config
 from callgate.config.servers import NamedPolicy
 from callgate.diagnostics import Diagnostic, Source
@@ -28,30 +29,38 @@ from callgate.text import quote
 _BEGIN = "write `servers: {NAME: {command: […], policy: FILE}}`"
 
 
-def load_config(path: str) -> tuple[ServeConfig, dict[str, Document]]:
+def load_config(path: str, purpose: Purpose | None = None) -> tuple[ServeConfig, dict[str, Document]]:
     """Return the configuration in the file at `path` (`-`: stdin), and the policy of each server by its name.
+
+    What the file must have depends on what it is read for; None: it needs servers or a `runner`.
 
     Raises ConfigError with every finding of every file, each under its own file's name.
     """
-    loaded = load_files(path)
+    loaded = load_files(path, purpose)
     return loaded.config, loaded.documents
 
 
-def load_files(path: str) -> Loaded:
-    """As `load_config`, with the states of the files read: callgate.yaml and the policies. So has the error."""
+def load_files(path: str, purpose: Purpose | None = None) -> Loaded:
+    """As `load_config`, with the states of the files read, callgate.yaml and the policies, which the error has as
+    well; and with the policy of the runner, unless the purpose is to serve."""
     shown = "stdin" if path == "-" else path
     absolute = os.path.abspath(path)
     seen = {absolute: look_at(absolute)}
     try:
-        text_findings, config, policies = _read(_bytes(path), shown, absolute, Folder(path))
+        text_findings, config, policies, of_runner = _read(
+            _bytes(path), shown, absolute, Folder(path), purpose
+        )
     except ConfigError as error:
         raise ConfigError(error.diagnostics, seen) from None
+    if of_runner is not None and purpose != "serve":
+        policies.append(of_runner)
     documents, of_policies = _load_policies(policies, text_findings, seen)
+    runner_policy = documents.pop("", None)
     found = text_findings.sorted()
     everything = (*found, *of_policies)
     if config is None or any(each.severity == "error" for each in everything):
         raise ConfigError(everything, seen)
-    return Loaded(replace(config, warnings=found), documents, seen)
+    return Loaded(replace(config, warnings=found), documents, seen, runner_policy)
 
 
 def _bytes(path: str) -> bytes:
@@ -63,8 +72,8 @@ def _bytes(path: str) -> bytes:
 
 
 def _read(
-    data: bytes, shown: str, path: str, folder: Folder
-) -> tuple[ConfigFindings, ServeConfig | None, list[NamedPolicy]]:
+    data: bytes, shown: str, path: str, folder: Folder, purpose: Purpose | None
+) -> tuple[ConfigFindings, ServeConfig | None, list[NamedPolicy], NamedPolicy | None]:
     if len(data) > MAX_BYTES:
         message = f"the file is larger than {MAX_BYTES} bytes"
         raise ConfigError([Diagnostic("error", "CFG011", message, help="no configuration is that large")])
@@ -79,19 +88,22 @@ def _read(
     if tree is None or (isinstance(tree, ScalarNode) and tree.kind == "null"):
         if not findings.errors:
             findings.error("CFG023", "the file holds no configuration", Source(shown, 1, 1), _BEGIN)
-        return findings, None, []
+        return findings, None, [], None
     if not isinstance(tree, MapNode):
         message = f"a configuration must be a mapping, found {describe(tree)}"
         findings.error("CFG002", message, tree.source, _BEGIN)
-        return findings, None, []
-    config, policies = read_config(tree, path, sha256(data).hexdigest()[:12], folder, findings)
-    return findings, config, policies
+        return findings, None, [], None
+    revision = sha256(data).hexdigest()[:12]
+    return findings, *read_config(tree, path, revision, folder, purpose, findings)
 
 
 def _load_policies(
     policies: list[NamedPolicy], findings: ConfigFindings, seen: dict[str, FileState]
 ) -> tuple[dict[str, Document], list[Diagnostic]]:
-    """Return the policies by the names of their servers, and what was found in them; each file is read once."""
+    """Return the policies by the names of their servers ("": the runner's), and what was found in them.
+
+    Each file is read once.
+    """
     documents: dict[str, Document] = {}
     found: list[Diagnostic] = []
     read: dict[str, Document | None] = {}

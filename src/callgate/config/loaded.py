@@ -17,11 +17,12 @@ class Refused(Struct, frozen=True):
 
 class Loaded(Struct, frozen=True):
     """The configuration, the policy of each server by the server's name, and the state of each file before it was
-    read, by its absolute path: callgate.yaml and the policies."""
+    read, by its absolute path: callgate.yaml and the policies. `runner_policy` is what `runner.policy` names."""
 
     config: ServeConfig
     documents: dict[str, Document]
     seen: dict[str, FileState]
+    runner_policy: Document | None = None
 
     def is_current(self) -> bool:
         """Whether every file is still as it was before it was read: none was written to meanwhile."""

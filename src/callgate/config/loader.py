@@ -17,6 +17,7 @@ from msgspec import MsgspecError
 from msgspec.json import Decoder
 
 from callgate.config.loaded import Loaded, Refused
+from callgate.config.purpose import Purpose
 from callgate.config.reader import LOADED, REFUSED
 from callgate.diagnostics import Diagnostic
 from callgate.errors import ConfigError
@@ -33,13 +34,13 @@ class ConfigLoad:
     then, and `cancel` if the result is not wanted any more.
     """
 
-    def __init__(self, path: str) -> None:
+    def __init__(self, path: str, purpose: Purpose = "serve") -> None:
         self.path = path
         self._expires_at = time.monotonic() + WALL_SECONDS
         self._data = bytearray()
         # -P: a module in the folder that the gate was started in must not become part of its reader.
         self._process = subprocess.Popen(
-            [sys.executable, "-P", "-m", "callgate.config.reader", path],
+            [sys.executable, "-P", "-m", "callgate.config.reader", purpose, path],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
@@ -83,14 +84,14 @@ class ConfigLoad:
         return _decode(bytes(self._data), self.path)
 
 
-def settled_config(path: str) -> Loaded:
+def settled_config(path: str, purpose: Purpose = "serve") -> Loaded:
     """Read the file at `path` and its policies when nobody is writing to any of them. Blocks: for the start.
 
     A prefix of a policy may be valid without its last deny rules. Raises ConfigError as `ConfigLoad.result` does, and
     (CFG091) if the files never come to rest; OSError if no process can be started.
     """
     for _ in range(_TRIES):
-        loaded = ConfigLoad(path).result()
+        loaded = ConfigLoad(path, purpose).result()
         newest = max((state[0] for state in loaded.seen.values() if state is not None), default=0)
         age = time.time() - newest / 1e9
         if 0 <= age < SETTLE_SECONDS:

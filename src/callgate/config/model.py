@@ -4,21 +4,12 @@ from typing import Literal
 
 from msgspec import Struct, field
 
+from callgate.config.runner_model import RunnerConfig
+from callgate.config.secret_model import Secret as Secret
 from callgate.diagnostics import Diagnostic
 from callgate.http1.contract import Limits
 
 Algorithm = Literal["RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA"]
-
-
-class Secret(Struct, frozen=True):
-    """Where a secret is: an environment variable or a file (absolute path), never the value.
-
-    Read when it is needed, and again when the file changed. `prefix` is put before it ("Bearer ").
-    """
-
-    env: str | None = None
-    file: str | None = None
-    prefix: str = ""
 
 
 class ServerConfig(Struct, frozen=True, kw_only=True):
@@ -132,4 +123,6 @@ class ServeConfig(Struct, frozen=True, kw_only=True):
     workers: int = 1
     drain: float = 20.0
     """How long calls under way may take to end after SIGTERM."""
+    runner: RunnerConfig | None = None
+    """`callgate runner`; None: the file has no such section."""
     warnings: tuple[Diagnostic, ...] = ()

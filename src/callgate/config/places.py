@@ -115,7 +115,7 @@ def split_url(text: str) -> SplitResult | None:
         port = parts.port
     except ValueError:
         return None
-    if not parts.hostname or port == 0 or not _is_host(parts.hostname):
+    if not parts.hostname or port == 0 or not is_host(parts.hostname):
         return None
     return parts
 
@@ -144,7 +144,7 @@ def listen_host(node: Node, what: str, findings: ConfigFindings) -> str | None:
     text = string(node, what, findings)
     if text is None:
         return None
-    if not _is_host(text.strip("[]")):
+    if not is_host(text.strip("[]")):
         help = "write `127.0.0.1`, `::1`, `0.0.0.0` or a name; the port has a key of its own"
         findings.error("CFG039", f"{quote(text)} is not an address to listen at", node.source, help)
         return None
@@ -161,7 +161,7 @@ def served_host(node: Node, what: str, findings: ConfigFindings) -> str | None:
         host, port = text, ""
     bare = host[1:-1] if host.startswith("[") and host.endswith("]") else host
     is_bare_v6 = ":" in bare and bare == host
-    if not _is_host(bare) or is_bare_v6 or (port and not _is_port(port)) or text.endswith(":"):
+    if not is_host(bare) or is_bare_v6 or (port and not _is_port(port)) or text.endswith(":"):
         help = "write the name that clients use, such as `gate.example.com` or `gate.example.com:8443`"
         if "*" in text:
             help = "name each host: a pattern would let any web page reach the gate"
@@ -194,7 +194,8 @@ def origin(node: Node, what: str, findings: ConfigFindings) -> str | None:
     return f"{parts.scheme}://{parts.netloc}".lower()
 
 
-def _is_host(text: str) -> bool:
+def is_host(text: str) -> bool:
+    """Say whether `text` is an address (without brackets) or can be a name."""
     try:
         ipaddress.ip_address(text)
     except ValueError:

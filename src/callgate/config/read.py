@@ -9,27 +9,40 @@ from callgate.config.findings import ConfigFindings
 from callgate.config.keys import LIMITS, LISTEN, SESSIONS, TELEMETRY, TLS, TOP
 from callgate.config.model import ListenConfig, ServeConfig, SessionConfig, TelemetryConfig
 from callgate.config.places import Folder, listen_host, origin, served_host, url
+from callgate.config.purpose import Purpose
 from callgate.config.quantities import count, duration, size
+from callgate.config.runner import check_runner, read_runner
 from callgate.config.secret_values import header_name, secret
-from callgate.config.section import Reader, Section, each_of
+from callgate.config.section import Section, each_of, one_of
 from callgate.config.servers import NamedPolicy, read_servers
 from callgate.config.state_url import state
 from callgate.http1.contract import Limits
-from callgate.policy.values import boolean, choice, name
-from callgate.policy.yaml_tree import Node
+from callgate.policy.values import boolean, name
+from callgate.policy.yaml_tree import MapNode, Node
 
 _DAY = 86_400.0
 
 
 def read_config(
-    tree: Node, path: str, revision: str, folder: Folder, findings: ConfigFindings
-) -> tuple[ServeConfig, list[NamedPolicy]]:
-    """Return what the file says, and the policies it names; with errors in `findings` the first is not to be used."""
+    tree: Node,
+    path: str,
+    revision: str,
+    folder: Folder,
+    purpose: Purpose | None,
+    findings: ConfigFindings,
+) -> tuple[ServeConfig, list[NamedPolicy], NamedPolicy | None]:
+    """Return what the file says, the policies of its servers and that of its runner.
+
+    With errors in `findings` the first is not to be used.
+    """
     section = Section(tree, "the file", "at the top of the file", TOP, findings, _hint)
     policies: list[NamedPolicy] = []
+    needs_servers = purpose == "serve" or (purpose is None and "runner" not in section.found)
+    if needs_servers and isinstance(tree, MapNode) and "servers" not in section.found:
+        findings.error("CFG004", "the file needs `servers`", tree.source)
 
     def servers(node: Node, what: str, findings: ConfigFindings) -> Any:  # noqa: ARG001
-        found, named = read_servers(node, folder, findings)
+        found, named = read_servers(node, folder, findings, needed=needs_servers)
         policies.extend(named)
         return found
 
@@ -38,16 +51,21 @@ def read_config(
     section.take("auth", lambda node, _, findings: read_auth(node, folder, findings))
     section.take("sessions", lambda node, what, findings: _sessions(node, what, folder, findings))
     section.take("state", state(folder))
-    section.take("on_state_failure", _one_of("deny", "allow"), "state_failure")
+    section.take("on_state_failure", one_of("deny", "allow"), "state_failure")
     section.take("audit", folder.file)
-    section.take("audit_sync", _one_of("full", "none"))
-    section.take("audit_arguments", _one_of("hash", "redacted", "full"))
+    section.take("audit_sync", one_of("full", "none"))
+    section.take("audit_arguments", one_of("hash", "redacted", "full"))
     section.take("telemetry", _telemetry)
     section.take("workers", count(1, 256))
     section.take("drain", duration(0.0, _DAY))
+    of_runner = None
+    if "runner" in section.found:
+        runner, of_runner, its_section = read_runner(section.found["runner"][1], folder, findings)
+        section.values["runner"] = runner
+        check_runner(runner, its_section, section.values.get("servers", ()), findings)
     config = ServeConfig(**{"path": path, "revision": revision, "servers": (), **section.values})
     check(config, section, findings)
-    return config, policies
+    return config, policies, of_runner
 
 
 def _hint(key: str) -> str | None:
@@ -55,15 +73,13 @@ def _hint(key: str) -> str | None:
         return f"write `listen: {{{key}: …}}`"
     if key in ("keys", "jwt", "resource"):
         return f"write `auth: {{{key}: …}}`"
+    if key in ("journal", "queue", "backend", "packages", "concurrency"):
+        return f"write `runner: {{{key}: …}}`"
     if key in ("mcpServers", "upstreams"):
         return "write `servers: {NAME: {command: […], policy: FILE}}`"
     if key in ("tools", "default", "hide"):
         return "that is a key of policies: name the policy file under its server, `policy: FILE`"
     return None
-
-
-def _one_of(*words: str) -> Reader:
-    return lambda node, what, findings: choice(node, words, what, findings)
 
 
 def _listen(node: Node, what: str, folder: Folder, findings: ConfigFindings) -> ListenConfig:
@@ -103,7 +119,7 @@ def _sessions(node: Node, what: str, folder: Folder, findings: ConfigFindings) -
 
 def _telemetry(node: Node, what: str, findings: ConfigFindings) -> TelemetryConfig:
     section = Section(node, what, "in `telemetry`", TELEMETRY, findings)
-    section.take("metrics", _one_of("off", "loopback", "authenticated"))
+    section.take("metrics", one_of("off", "loopback", "authenticated"))
     section.take("otlp_endpoint", url(secure=False))
     section.take("service_name", name)
     return TelemetryConfig(**section.values)

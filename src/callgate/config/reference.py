@@ -2,6 +2,7 @@
 
 import sys
 
+from callgate.config import runner_keys
 from callgate.config.keys import AUTH, JWT, LIMITS, LISTEN, SECRET, SERVER, SESSIONS, TELEMETRY, TLS, TOP
 from callgate.policy.keys import Key
 
@@ -9,8 +10,8 @@ _INTRODUCTION = """\
 # Configuration reference
 
 `callgate serve -c callgate.yaml` reads one file: which servers there are, who may call, and what it counts and
-records. This page lists every key. `callgate config check` finds every mistake in the file, and in the policies that
-it names, at once; `callgate config schema` prints a schema for editors.
+records. `callgate runner` reads the same file. This page lists every key. `callgate config check` finds every mistake
+in the file, and in the policies that it names, at once; `callgate config schema` prints a schema for editors.
 
 The least that works:
 
@@ -52,6 +53,22 @@ number with one of the units `B`, `KB`, `MB`, `GB` (powers of 1000), `KiB`, `MiB
 of bytes.
 """
 
+_RUNNER = """\
+For `callgate runner` only, which shares `servers`, `listen`, `auth`, `state` and `audit` with `callgate serve`. A file
+with a `runner` needs no `servers`:
+
+```yaml
+runner:
+  journal: {env: JOURNAL_URL}
+  queue: {env: REDIS_URL}
+  policy: runner-policy.yaml
+  limits: {memory: 512MiB, time: 1h}
+  packages: {allow: [numpy, pandas]}
+  secrets: {API_TOKEN: {env: API_TOKEN}}
+```
+
+"""
+
 _CHANGES = """\
 ## When files change
 
@@ -74,13 +91,17 @@ def reference() -> str:
         _section("`jwt`", JWT),
         _section("`sessions`", SESSIONS),
         _section("`telemetry`", TELEMETRY),
+        _section("`runner`", runner_keys.RUNNER, _RUNNER),
+        _section("`limits` of `runner`", runner_keys.LIMITS),
+        _section("`packages`", runner_keys.PACKAGES),
+        _section("`retention`", runner_keys.RETENTION),
         _CHANGES,
     ]
     return "\n".join(parts)
 
 
-def _section(title: str, table: tuple[Key, ...]) -> str:
-    return f"## {title}\n\n" + "\n".join(_key(key) for key in table)
+def _section(title: str, table: tuple[Key, ...], introduction: str = "") -> str:
+    return f"## {title}\n\n{introduction}" + "\n".join(_key(key) for key in table)
 
 
 def _key(key: Key) -> str:

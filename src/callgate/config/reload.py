@@ -94,11 +94,14 @@ def one_line(finding: Diagnostic) -> str:
 
 
 def changes(old: ServeConfig, new: ServeConfig) -> tuple[str, ...]:
-    """Return the keys whose values differ, as `listen.port`, `servers.git` or `state`, in the order of the model."""
+    """Return the keys whose values differ, as `listen.port`, `servers.git` or `state`, in the order of the model.
+
+    `runner` is none of them: nothing that serves depends on it.
+    """
     found: list[str] = []
     for field in fields(ServeConfig):
         before, after = getattr(old, field.name), getattr(new, field.name)
-        if field.name in ("path", "revision", "warnings") or before == after:
+        if field.name in ("path", "revision", "warnings", "runner") or before == after:
             continue
         if field.name == "servers":
             known = {server.name: server for server in before}

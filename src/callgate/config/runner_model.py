@@ -7,7 +7,7 @@ from typing import Literal
 
 from msgspec import Struct, field
 
-from callgate.config.model import Secret
+from callgate.config.secret_model import Secret
 
 
 class RunLimits(Struct, frozen=True, kw_only=True):

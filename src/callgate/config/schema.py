@@ -6,6 +6,7 @@ of durations and sizes, whether files are there) it leaves open.
 
 from typing import Any
 
+from callgate.config import runner_keys
 from callgate.config.keys import AUTH, JWT, LIMITS, LISTEN, SECRET, SERVER, SESSIONS, TELEMETRY, TLS, TOP
 from callgate.config.quantities import BYTES, SECONDS
 from callgate.policy.keys import Key
@@ -18,7 +19,11 @@ def config_schema() -> dict[str, Any]:
     return {
         "$schema": "http://json-schema.org/draft-07/schema#",
         "title": "Callgate configuration",
-        **_mapping(TOP, "What `callgate serve` serves, and to whom."),
+        **_mapping(TOP, "What `callgate serve` serves, to whom, and what `callgate runner` runs."),
+        "anyOf": [
+            {"required": ["servers"], "properties": {"servers": {"minProperties": 1}}},
+            {"required": ["runner"]},
+        ],
         "definitions": {
             "server": _server(),
             "server_name": {
@@ -44,6 +49,10 @@ def config_schema() -> dict[str, Any]:
             "jwt": _mapping(JWT, "Who issues bearer tokens, and what they must be like."),
             "sessions": _mapping(SESSIONS, "How agents' sessions are kept."),
             "telemetry": _mapping(TELEMETRY, "What the gate reports about itself."),
+            "runner": _mapping(runner_keys.RUNNER, "How `callgate runner` executes agents' code."),
+            "runner_limits": _mapping(runner_keys.LIMITS, "What one execution may use."),
+            "packages": _mapping(runner_keys.PACKAGES, "What code may import beyond the standard library."),
+            "retention": _mapping(runner_keys.RETENTION, "What is kept of executions that ended."),
             "duration": _measure(SECONDS, "Seconds.", "A number with a unit.", "90s"),
             "size": _measure(BYTES, "Bytes.", "A number with a unit.", "16MiB"),
             "address": {

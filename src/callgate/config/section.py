@@ -5,7 +5,7 @@ from typing import Any
 
 from callgate.config.findings import ConfigFindings
 from callgate.policy.keys import Key, names
-from callgate.policy.values import fields, mapping
+from callgate.policy.values import choice, fields, mapping
 from callgate.policy.yaml_tree import ListNode, MapNode, Node, ScalarNode
 
 Reader = Callable[[Node, str, ConfigFindings], Any]
@@ -72,6 +72,11 @@ def each_of(reader: Reader, *, at_least: int = 0) -> Reader:
         return tuple(found)
 
     return read
+
+
+def one_of(*words: str) -> Reader:
+    """Return the reader of one of a few words."""
+    return lambda node, what, findings: choice(node, words, what, findings)
 
 
 def one_or_more(reader: Reader) -> Reader:

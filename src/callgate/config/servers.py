@@ -25,7 +25,8 @@ _URL_KEYS = ("headers", "ca", "connect_timeout")
 
 
 class NamedPolicy(Struct, frozen=True):
-    """The policy of one server: where it is, what a person would call it, and where it was named."""
+    """The policy of one server ("": of the runner): where it is, what a person would call it, and where it was
+    named."""
 
     server: str
     path: str
@@ -34,13 +35,13 @@ class NamedPolicy(Struct, frozen=True):
 
 
 def read_servers(
-    node: Node, folder: Folder, findings: ConfigFindings
+    node: Node, folder: Folder, findings: ConfigFindings, *, needed: bool
 ) -> tuple[tuple[ServerConfig, ...], list[NamedPolicy]]:
-    """Return the servers in the order of the file, and the policies they name."""
+    """Return the servers in the order of the file, and the policies they name. `needed`: none is a mistake."""
     servers: list[ServerConfig] = []
     policies: list[NamedPolicy] = []
     named = entries(node, "`servers`", findings)
-    if not named and hasattr(node, "entries"):
+    if needed and not named and hasattr(node, "entries"):
         findings.error(
             "CFG023", "there is no server", node.source, "write `NAME: {command: […], policy: FILE}`"
         )

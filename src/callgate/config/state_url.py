@@ -33,7 +33,7 @@ def state(folder: Folder) -> Reader:
         text = string(node, what, findings)
         if text is None:
             return None
-        if _PASSWORD.search(text):
+        if holds_password(text):
             findings.conceal(node.source)
             findings.warning(
                 "CFG101",
@@ -66,6 +66,11 @@ def _look_for_password(rest: str, node: Node, findings: ConfigFindings) -> None:
     if path and not os.path.exists(path):
         message = f"there is no file {quote(path, 200)} here"
         findings.warning("CFG105", message, node.source, "the gate does not start without it")
+
+
+def holds_password(text: str) -> bool:
+    """Whether a URL has a password in it."""
+    return _PASSWORD.search(text) is not None
 
 
 def is_memory(state: str | Secret | None) -> bool:
