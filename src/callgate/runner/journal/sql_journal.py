@@ -1,0 +1,133 @@
+"""The journal on a database: the contract's methods, each one transaction of the modules beside it.
+
+Knows no database: a driver carries the statements.
+"""
+
+from collections.abc import Sequence
+from typing import Any, Literal
+
+from callgate.config.runner_model import RetentionConfig
+from callgate.runner.execution import Ending, Execution, InnerCall, Owner
+from callgate.runner.journal import attempts, calls, executions, output, retention, rows
+from callgate.runner.journal.contract import Claim, Fence, Output, Page
+from callgate.runner.journal.driver import Driver
+
+_BATCHES = 10
+
+
+class SqlJournal:
+    """A `contract.Journal`."""
+
+    def __init__(self, driver: Driver, bounds: RetentionConfig) -> None:
+        self._driver = driver
+        self._bounds = bounds
+
+    async def open(self) -> None:
+        await self._driver.open()
+
+    async def close(self) -> None:
+        await self._driver.close()
+
+    async def submit(self, execution: Execution) -> None:
+        """Also raises ValueError for an execution that is not new, and for text that is not Unicode."""
+        if not rows.is_id(execution.uuid) or execution.state != "queued" or execution.attempt:
+            raise ValueError("an execution is submitted queued, under a name of letters, digits, `-` and `_`")
+        head, given = rows.split(execution)
+        await self._driver.write(
+            lambda: executions.submit(execution, head, given, self._bounds), repeatable=True
+        )
+
+    async def get(self, uuid: str, owner: Owner | None) -> Execution | None:
+        if not rows.is_id(uuid):
+            return None
+        return await self._driver.read(lambda: executions.get(uuid, owner))
+
+    async def output(self, uuid: str, offset: int, max_bytes: int) -> tuple[Sequence[Output], int]:
+        if not rows.is_id(uuid):
+            return [], 0
+        return await self._driver.read(lambda: output.read(uuid, offset, max_bytes))
+
+    async def inner_calls(self, uuid: str) -> Sequence[InnerCall]:
+        if not rows.is_id(uuid):
+            return []
+        return await self._driver.read(lambda: calls.of(uuid))
+
+    async def list(
+        self, owner: Owner, *, limit: int, cursor: str | None = None, session_id: str | None = None
+    ) -> Page:
+        """Raises JournalError JRN019 for a cursor that is none."""
+        return await self._driver.read(
+            lambda: executions.page(owner, limit=limit, cursor=cursor, session_id=session_id)
+        )
+
+    async def claim(self, uuid: str, worker: str, lease_ms: int) -> Claim | None:
+        if not rows.is_id(uuid):
+            return None
+        return await self._driver.write(lambda: attempts.claim(uuid, worker, lease_ms))
+
+    async def renew(
+        self, fences: Sequence[Fence], lease_ms: int
+    ) -> Sequence[tuple[Fence, Literal["lost", "cancel"]]]:
+        if not fences:
+            return []
+        # A lease that is lost with the power is one that nobody holds any more.
+        return await self._driver.write(
+            lambda: attempts.renew(fences, lease_ms), durable=False, repeatable=True
+        )
+
+    async def running(self, fence: Fence, *, backend: str, tier: str) -> None:
+        await self._driver.write(lambda: attempts.running(fence, backend, tier), repeatable=True)
+
+    async def append_output(self, fence: Fence, pieces: Sequence[Output]) -> None:
+        await self._driver.write(lambda: output.append(fence, pieces), repeatable=True)
+
+    async def drop_output(self, fence: Fence, before: int, after: int) -> None:
+        await self._driver.write(lambda: output.drop(fence, before, after), repeatable=True)
+
+    async def progress(self, fence: Fence, fraction: float | None, text: str | None) -> None:
+        await self._driver.write(lambda: attempts.progress(fence, fraction, text), repeatable=True)
+
+    async def call_started(self, fence: Fence, call: InnerCall) -> None:
+        await self._driver.write(lambda: calls.started(fence, call), repeatable=True)
+
+    async def call_ended(self, fence: Fence, call: InnerCall) -> None:
+        await self._driver.write(lambda: calls.ended(fence, call), repeatable=True)
+
+    async def finish(self, fence: Fence, ending: Ending, session_vars: dict[str, Any] | None = None) -> None:
+        """Also raises ValueError for an ending that may not follow, and for text that is not Unicode."""
+        end = rows.encode(rows.End(ending.error, ending.usage))
+        results = None if ending.results is None else rows.encode(ending.results)
+        variables = {name: rows.encode(value) for name, value in (session_vars or {}).items()}
+        await self._driver.write(lambda: attempts.finish(fence, ending, end, results, variables))
+
+    async def release(self, fence: Fence) -> None:
+        await self._driver.write(lambda: attempts.release(fence))
+
+    async def request_cancel(self, uuid: str, owner: Owner) -> Execution | None:
+        if not rows.is_id(uuid):
+            return None
+        return await self._driver.write(lambda: executions.request_cancel(uuid, owner), repeatable=True)
+
+    async def due(self, *, limit: int = 1_000) -> Sequence[tuple[str, int]]:
+        return await self._driver.read(lambda: executions.due(limit))
+
+    async def now_ms(self) -> int:
+        return await self._driver.read(executions.now_ms)
+
+    async def tidy(self) -> int:
+        """A bounded amount at a time: when much is to be removed, later calls go on."""
+        kept = await self._driver.read(retention.weight)
+        total = 0
+        for _ in range(_BATCHES):
+            removed = await self._remove(kept)
+            total += removed.count
+            kept = retention.Weight(kept.count - removed.count, kept.bytes - removed.bytes)
+            if removed.count < retention.BATCH:
+                break
+        await self._driver.reclaim()
+        return total
+
+    async def _remove(self, kept: retention.Weight) -> retention.Weight:
+        return await self._driver.write(
+            lambda: retention.remove_oldest(self._bounds, kept), durable=False, repeatable=True
+        )
