@@ -1,0 +1,24 @@
+"""Giving up what the process could do that a script must not: its user, its privileges, being looked into."""
+
+import os
+
+from . import libc
+
+_SET_DUMPABLE, _SET_NO_NEW_PRIVS, _CAP_AMBIENT, _CLEAR_ALL = 4, 38, 47, 4
+
+
+def drop(uid: int | None, gid: int | None) -> None:
+    """Become the given user for good, with no groups beside. Without one the user namespace is the wall.
+
+    Raises OSError if the process may not; PermissionError if it is real root and was given no user.
+    """
+    if uid is not None and gid is not None:
+        os.setgroups([])
+        os.setresgid(gid, gid, gid)
+        os.setresuid(uid, uid, uid)
+    if os.getuid() == 0:
+        raise PermissionError("the guest must not stay root")
+    libc.prctl(_CAP_AMBIENT, _CLEAR_ALL)
+    libc.prctl(_SET_NO_NEW_PRIVS, 1)
+    # nobody of the same user may trace it or read its memory
+    libc.prctl(_SET_DUMPABLE, 0)

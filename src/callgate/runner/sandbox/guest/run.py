@@ -1,0 +1,116 @@
+"""One script, in the main thread, in a module of its own; then the last frame, and the end at once.
+
+Nothing that the script leaves behind (threads, atexit, `__del__`, patched modules) may delay or change the end, as far
+as a process can see to that by itself; the host has the rest.
+"""
+
+import builtins
+import gc
+import linecache
+import os
+import random
+import sys
+from types import ModuleType
+from typing import Any, NoReturn
+
+from . import failures, limits, wire
+from .calls import Calls, report_progress, tool_function
+from .ending import error_frame
+from .listener import use_proxy
+from .results import last_frame, usage
+from .secrets_view import SecretsView
+
+_BUILTINS = dict(vars(builtins))
+_exit = os._exit
+_LAST_RESORT = (
+    b'{"t":"error","kind":"exception","type":"SystemError","message":"the script broke its interpreter"}'
+)
+
+
+def run(job: dict[str, Any], others: int, port: int | None) -> NoReturn:
+    """Run the script of a `job` frame and leave the process. `others` as in `limits.set_for_job`."""
+    streams = (sys.stdout, sys.stderr)
+    try:
+        frame = _outcome(job, others, port)
+    except BaseException:
+        frame = _LAST_RESORT
+    for stream in (*streams, sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except BaseException:  # noqa: S112 - the script may have closed or replaced it
+            continue
+    try:
+        wire.send(frame)
+    finally:
+        _exit(0)
+
+
+def _outcome(job: dict[str, Any], others: int, port: int | None) -> bytes:
+    filename, script = job["filename"], job["script"]
+    source = script.splitlines()
+    allowed, writable = job["limits"], job.get("writable", ["/work", "/tmp"])  # noqa: S108
+    namespace = _prepare(job, port)
+    limits.set_for_job(allowed, others)
+    error: BaseException | None = None
+    try:
+        exec(compile(script, filename, "exec", dont_inherit=True), namespace)  # noqa: S102 - what all this is for
+    except SystemExit as ended:
+        error = ended if ended.code not in (None, 0) else None
+    except BaseException as raised:
+        error = raised
+    _restore()
+    if error is None:
+        try:
+            return last_frame(namespace, job["output_vars"], allowed["results"])
+        except MemoryError as raised:
+            error = raised
+    frame = error_frame(error, filename, source, writable)
+    return wire.encode(frame | usage())
+
+
+def _prepare(job: dict[str, Any], port: int | None) -> dict[str, Any]:
+    """The script's namespace, in an interpreter that looks as if it had been started with the script."""
+    filename, script = job["filename"], job["script"]
+    module = ModuleType("__main__")
+    namespace = vars(module)
+    namespace |= {"__builtins__": builtins, "__file__": filename}
+    namespace |= job["input_vars"]
+    calls = Calls()
+    for function in job["functions"]:
+        name = function["name"]
+        namespace[name] = tool_function(calls.call, name, function["description"], function["parameters"])
+    namespace["report_progress"] = report_progress
+    if job["secrets"]:
+        namespace["secrets"] = SecretsView(job["secrets"])
+    public = ModuleType("callgate", "What tool calls raise, and how to report progress.")
+    vars(public).update({each.__name__: each for each in failures.PUBLIC}, report_progress=report_progress)
+    sys.modules |= {"__main__": module, "callgate": public}
+    sys.argv = [filename]
+    sys.path.extend(path for path in job["packages"] if path not in sys.path)
+    linecache.cache[filename] = (len(script), None, [line + "\n" for line in script.splitlines()], filename)
+    builtins.exit = builtins.quit = sys.exit  # type: ignore[assignment]
+    for stream in (sys.stdout, sys.stderr):
+        stream.reconfigure(encoding="utf-8", errors="backslashreplace", line_buffering=True)  # type: ignore[union-attr]
+    proxy = job.get("proxy") or (f"http://127.0.0.1:{port}" if port is not None else None)
+    if proxy:
+        use_proxy(proxy)
+    _seed(job["seed"])
+    return namespace
+
+
+def _seed(seed: str) -> None:
+    """Make every attempt draw the same numbers."""
+    random.seed(seed)
+    numpy = sys.modules.get("numpy")
+    if numpy is not None:
+        numpy.random.seed(random.Random(seed).getrandbits(32))  # noqa: S311 - repeatable is the point
+
+
+def _restore() -> None:
+    """Take back what the guest's own last steps need."""
+    sys.settrace(None)
+    sys.setprofile(None)
+    vars(builtins).update(_BUILTINS)
+    sys.setrecursionlimit(10_000)
+    limits.room_for_ending()
+    gc.disable()
