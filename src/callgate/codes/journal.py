@@ -88,6 +88,18 @@ CODES: dict[str, CodePage] = {
         "The database reported an error that is none of the known ones; the message has its words.",
         "Look at the disk's and the server's logs. The next execution tries again by itself.",
     ),
+    "JRN015": CodePage(
+        "journal unreachable",
+        "The PostgreSQL server does not answer, refuses connections, or broke off. If it broke off while writing, "
+        "the message says that the outcome is not known: the journal itself has the truth.",
+        "Check that the server runs, and the network between. The runner reconnects by itself.",
+    ),
+    "JRN016": CodePage(
+        "no access to the journal",
+        "PostgreSQL does not let the runner's user in, or does not let it make or use the schema `callgate`.",
+        "Check user, password and database of the URL. The user needs the right to create a schema in the database, "
+        "or an empty schema `callgate` of its own.",
+    ),
     "JRN017": CodePage(
         "too many executions wait",
         "As many executions are queued as `retention.max_queued` allows. Nothing was stored.",
@@ -103,6 +115,11 @@ CODES: dict[str, CodePage] = {
         "not a cursor",
         "The cursor given to go on with a list of executions is none that such a list gave.",
         "Pass the cursor of the last page unchanged, or list from the beginning.",
+    ),
+    "JRN020": CodePage(
+        "PostgreSQL too old",
+        "The server's version is older than 13.",
+        "Use PostgreSQL 13 or later.",
     ),
     "JRN021": CodePage(
         "an inner call that ended twice",

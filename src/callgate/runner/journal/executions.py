@@ -101,8 +101,8 @@ def request_cancel(uuid: str, owner: Owner) -> Steps[Execution | None]:
 
 def due(limit: int) -> Steps[list[tuple[str, int]]]:
     found = yield (
-        "SELECT uuid, attempt FROM execution WHERE ended_ms IS NULL AND (state = 'queued' OR lease_until_ms <= now_ms()) "
-        "ORDER BY created_ms, id LIMIT ?",
+        "SELECT uuid, attempt FROM execution WHERE ended_ms IS NULL "
+        "AND (state = 'queued' OR lease_until_ms <= now_ms()) ORDER BY created_ms, id LIMIT ?",
         (limit,),
     )
     return [(uuid, attempt) for uuid, attempt in found]

@@ -31,6 +31,7 @@ class PostgresAddress(Struct, frozen=True):
 
     url: str
     shown: str
+    options: tuple[str, ...] = ()
 
     def __repr__(self) -> str:
         return f"PostgresAddress({self.shown})"
@@ -101,7 +102,7 @@ def _postgres(url: str) -> PostgresAddress:
             raise _unclear(f"an option of journal {quote(shown)} has an odd name")
     if parts.path.count("/") > 1:
         raise _unclear(f"journal {quote(shown)} names more than a database")
-    return PostgresAddress(url, shown)
+    return PostgresAddress(url, shown, tuple(options))
 
 
 def _unclear(message: str) -> JournalError:
