@@ -305,6 +305,12 @@ CODES: dict[str, CodePage] = {
         "One set of packages may take more room (`max_set`) than all of them together (`max_cache`).",
         "Make `max_cache` larger, or `max_set` smaller.",
     ),
+    "CFG059": CodePage(
+        "A secret that is too short to be kept out of output",
+        "The runner replaces secrets wherever code prints or returns them. A secret of fewer than six characters is "
+        "found in places that have nothing to do with it, so nothing sensible would be left of the output.",
+        "Use a longer secret. If it is none, such as `true` or a region, write it as plain text and not as a secret.",
+    ),
     "CFG090": CodePage(
         "The reader died",
         "The process that reads callgate.yaml and the policies ended without a result: it was killed, took longer than "
