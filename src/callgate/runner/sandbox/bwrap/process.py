@@ -1,0 +1,215 @@
+"""One sandbox as processes: bubblewrap outside, and the guest, which is the first process of a namespace of its own.
+
+Killing the guest ends all that is inside, and bubblewrap ends after it; once bubblewrap has been waited for nothing is
+left. No thread, no fork of this process: `posix_spawn`, and a pidfd on the event loop. Never runs what it was not
+given, and never judges what a guest says.
+"""
+
+import asyncio
+import contextlib
+import os
+import resource
+import select
+import signal
+from collections.abc import Callable
+
+import msgspec
+from msgspec import Struct
+
+from callgate.runner.sandbox.bwrap.pipes import Inflow, Outflow, above, pipe_from_child, pipe_to_child
+
+INFO = 6
+_JOB, _REPLY, NETWORK = 3, 4, 5
+_INFO_SECONDS = 10.0
+_WORDS = 4096
+_DEFAULT_AGAIN = tuple(
+    getattr(signal, name) for name in ("SIGPIPE", "SIGXFSZ", "SIGINT", "SIGTERM", "SIGHUP", "SIGCHLD")
+)
+
+Take = Callable[[bytes], None]
+
+
+class Exit(Struct, frozen=True):
+    """How a sandbox ended. `code` as a shell has it: 128 and the signal's number if a signal ended the guest.
+
+    `cpu_seconds` is that of all its processes, its own start included. `peak_memory` in bytes, None if not known.
+    """
+
+    code: int
+    cpu_seconds: float
+    peak_memory: int | None
+
+    @property
+    def signal(self) -> int | None:
+        return self.code - 128 if 128 < self.code < 128 + 65 else None
+
+
+class Process:
+    """A started sandbox. `frames`, `stdout` and `stderr` are called with bytes as they come; set them at any time."""
+
+    def __init__(self, command: list[str], *, network: int | None = None) -> None:
+        """Start `command` (bubblewrap's arguments, with `--info-fd` INFO). `network` becomes descriptor 5 inside.
+
+        Must be called on a running event loop. Raises OSError if nothing could be started; `network` stays the
+        caller's.
+        """
+        loop = asyncio.get_running_loop()
+        self._loop = loop
+        self._words = bytearray()
+        self._info = bytearray()
+        self.first: int | None = None
+        self._first_fd = -1
+        self._doomed = False
+        self.ended: asyncio.Future[Exit] = loop.create_future()
+        self._exit: Exit | None = None
+        ours, theirs = self._pipes(network)
+        try:
+            actions: list[tuple[int, int, int] | tuple[int, int, str, int, int]] = [
+                (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0)
+            ]
+            actions += [(os.POSIX_SPAWN_DUP2, here, there) for there, here in theirs.items()]
+            self._own_peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+            self.pid = os.posix_spawn(
+                command[0],
+                command,
+                {},
+                file_actions=actions,
+                setpgroup=0,
+                setsigmask=(),
+                setsigdef=_DEFAULT_AGAIN,
+            )
+        except OSError:
+            for descriptor in ours.values():
+                os.close(descriptor)
+            raise
+        finally:
+            for descriptor in theirs.values():
+                os.close(descriptor)
+        self._pidfd = os.pidfd_open(self.pid)
+        loop.add_reader(self._pidfd, self._bubblewrap_ended)
+        self.job = Outflow(loop, ours[_JOB])
+        self.reply = Inflow(loop, ours[_REPLY], self._ignore)
+        self.out = Inflow(loop, ours[1], self._ignore)
+        self.err = Inflow(loop, ours[2], self._listen)
+        self._info_flow = Inflow(loop, ours[INFO], self._told)
+
+    @staticmethod
+    def _pipes(network: int | None) -> tuple[dict[int, int], dict[int, int]]:
+        """(ours, theirs), by the number that they have inside."""
+        ours: dict[int, int] = {}
+        theirs: dict[int, int] = {}
+        try:
+            ours[_JOB], theirs[_JOB] = pipe_to_child()
+            for number in (_REPLY, 1, 2, INFO):
+                ours[number], theirs[number] = pipe_from_child()
+            if network is not None:
+                theirs[NETWORK] = above(os.dup(network))
+        except OSError:
+            for descriptor in (*ours.values(), *theirs.values()):
+                os.close(descriptor)
+            raise
+        return ours, theirs
+
+    def _ignore(self, data: bytes) -> None:
+        """Nobody listens yet."""
+
+    def _listen(self, data: bytes) -> None:
+        self._words += data[: _WORDS - len(self._words)]
+
+    @property
+    def words(self) -> str:
+        """What it said on stderr before anybody listened: why it could not start. Hostile text."""
+        return self._words.decode("utf-8", "replace").strip()
+
+    def _told(self, data: bytes) -> None:
+        """bubblewrap says which process is the first one inside."""
+        self._info += data
+        try:
+            pid = msgspec.json.decode(bytes(self._info))["child-pid"]
+        except (msgspec.DecodeError, KeyError, TypeError):
+            return
+        try:
+            descriptor = os.pidfd_open(pid)
+        except OSError:
+            return
+        if _parent(pid) != self.pid:
+            # It has ended, and its number may be another's by now.
+            os.close(descriptor)
+            return
+        self.first, self._first_fd = pid, descriptor
+        if self._doomed:
+            self.kill()
+
+    def kill(self) -> None:
+        """End everything inside; `ended` comes to pass soon. Idempotent."""
+        if self._exit is not None:
+            return
+        if self._first_fd >= 0:
+            with contextlib.suppress(ProcessLookupError):
+                signal.pidfd_send_signal(self._first_fd, signal.SIGKILL)
+        elif not self._doomed:
+            # Killed now, bubblewrap could leave a process behind that waits for it; the first one is known soon.
+            self._loop.call_later(_INFO_SECONDS, self._give_up)
+        self._doomed = True
+
+    def _give_up(self) -> None:
+        if self._exit is None and self._first_fd < 0:
+            signal.pidfd_send_signal(self._pidfd, signal.SIGKILL)
+
+    def _bubblewrap_ended(self) -> None:
+        self._loop.remove_reader(self._pidfd)
+        os.close(self._pidfd)
+        try:
+            _, status, used = os.wait4(self.pid, 0)
+        except ChildProcessError:
+            # Somebody else waited for all children.
+            self._exit = Exit(255, 0.0, None)
+        else:
+            code = os.waitstatus_to_exitcode(status)
+            peak = used.ru_maxrss
+            # A spawned process begins with the peak of the process that spawned it.
+            known = peak << 10 if peak > self._own_peak else None
+            self._exit = Exit(code if code >= 0 else 128 - code, used.ru_utime + used.ru_stime, known)
+        if self._first_fd < 0:
+            self._finish()
+        elif _over(self._first_fd):
+            self._first_ended()
+        else:
+            # bubblewrap itself was killed: what is inside dies of it, a moment later.
+            with contextlib.suppress(ProcessLookupError):
+                signal.pidfd_send_signal(self._first_fd, signal.SIGKILL)
+            self._loop.add_reader(self._first_fd, self._first_ended)
+
+    def _first_ended(self) -> None:
+        self._loop.remove_reader(self._first_fd)
+        with contextlib.suppress(ChildProcessError):
+            # It is ours to wait for only if we take in orphans.
+            os.waitid(os.P_PIDFD, self._first_fd, os.WEXITED | os.WNOHANG)
+        os.close(self._first_fd)
+        self._first_fd = -1
+        self._finish()
+
+    def _finish(self) -> None:
+        self._info_flow.close()
+        self.job.close()
+        for flow in (self.reply, self.out, self.err):
+            flow.rest()
+        if not self.ended.done() and self._exit is not None:
+            self.ended.set_result(self._exit)
+
+
+def _parent(pid: int) -> int:
+    """The parent of a process; 0 if there is no such process."""
+    try:
+        with open(f"/proc/{pid}/stat", "rb") as file:
+            return int(file.read().rpartition(b")")[2].split()[1])
+    except (OSError, ValueError, IndexError):
+        return 0
+
+
+def _over(pidfd: int) -> bool:
+    """Whether the process has ended. Does not wait."""
+
+    poll = select.poll()
+    poll.register(pidfd, select.POLLIN)
+    return bool(poll.poll(0))
