@@ -4,14 +4,20 @@ There is no thread of our own: of the threads that wait, one leads and reads for
 answer has come.
 """
 
+from __future__ import annotations
+
 import threading
 from collections.abc import Callable, Sequence
-from typing import Any
 
 from . import wire
-from .convert import Converter, TooLarge, Unfit
+from .convert import Converter
+from .convert_scalars import TooLarge, Unfit
 from .failures import raised_for
 from .output_types import ANY
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 MOST_ARGUMENTS = (8 << 20) - 4096
 """Bytes of the arguments of one call."""

@@ -5,17 +5,22 @@ declared as `dict` it is column → list. A series is a list; declared as `dict`
 missing is null in them; NaN in a numpy array is refused as any NaN is.
 """
 
+from __future__ import annotations
+
 import sys
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any
 
+from .convert_scalars import Unfit, describe, short
 from .output_types import Type
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any
+
     from .convert import Converter
 
 
-def composite(to: "Converter", value: Any, kind: Type, path: str) -> Any:
+def composite(to: Converter, value: Any, kind: Type, path: str) -> Any:
     """The value as a JSON value. Raises Unfit and TooLarge."""
     numpy = sys.modules.get("numpy")
     if numpy is not None and isinstance(value, (numpy.ndarray, numpy.generic)):
@@ -33,13 +38,11 @@ def composite(to: "Converter", value: Any, kind: Type, path: str) -> Any:
             return to.sequence(_column(to, value), kind, path)
         if isinstance(value, (pandas.Period, pandas.Interval)):
             return str(value)
-    from .convert import Unfit, describe
-
     hint = "; make a list of it" if hasattr(value, "__next__") or hasattr(value, "__iter__") else ""
     raise Unfit(f"`{path}` is {describe(value)}, which cannot be written as JSON{hint}")
 
 
-def _numpy(to: "Converter", numpy: Any, value: Any, kind: Type, path: str) -> Any:
+def _numpy(to: Converter, numpy: Any, value: Any, kind: Type, path: str) -> Any:
     if isinstance(value, numpy.ndarray):
         to.take(int(value.size))
         if value.ndim == 0:
@@ -66,7 +69,7 @@ def _wants_dict(kind: Type) -> bool:
     return "dict" in names and "list" not in names
 
 
-def _column(to: "Converter", values: Any) -> Iterable[Any]:
+def _column(to: Converter, values: Any) -> Iterable[Any]:
     """A column's values as Python's own, what is missing as None."""
     to.take(len(values))
     plain = values.tolist()
@@ -74,7 +77,7 @@ def _column(to: "Converter", values: Any) -> Iterable[Any]:
     return [None if gone else value for value, gone in zip(plain, missing, strict=True)]
 
 
-def _series(to: "Converter", series: Any, kind: Type, path: str) -> Any:
+def _series(to: Converter, series: Any, kind: Type, path: str) -> Any:
     values = _column(to, series)
     if _wants_dict(kind):
         return to.mapping(zip(_labels(series.index), values, strict=True), kind, path)
@@ -90,7 +93,7 @@ def _label(label: Any) -> Any:
     return " / ".join(str(part) for part in label) if isinstance(label, tuple) else label
 
 
-def _table(to: "Converter", table: Any, kind: Type, path: str) -> Any:
+def _table(to: Converter, table: Any, kind: Type, path: str) -> Any:
     named = [name for name in table.index.names if name is not None]
     if named and not _wants_dict(kind):
         levels = [place for place, name in enumerate(table.index.names) if name is not None]
@@ -101,8 +104,6 @@ def _table(to: "Converter", table: Any, kind: Type, path: str) -> Any:
         return to.mapping(zip(names, columns, strict=True), kind, path)
     if not names:
         return to.sequence([{} for _ in range(len(table))], kind, path)
-    from .convert import Unfit, short
-
     texts = [str(name) for name in names]
     seen: set[str] = set()
     for name in texts:

@@ -19,6 +19,7 @@ def drop(uid: int | None, gid: int | None) -> None:
     if os.getuid() == 0:
         raise PermissionError("the guest must not stay root")
     libc.prctl(_CAP_AMBIENT, _CLEAR_ALL)
+    libc.give_up_capabilities()
     libc.prctl(_SET_NO_NEW_PRIVS, 1)
     # nobody of the same user may trace it or read its memory
     libc.prctl(_SET_DUMPABLE, 0)

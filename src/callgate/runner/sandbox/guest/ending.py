@@ -1,11 +1,16 @@
 """Why a script did not complete, as the last frame: the cause, the message, and lines of the script alone."""
 
+from __future__ import annotations
+
 import errno
 import os
 import resource
 import threading
 from types import CodeType, TracebackType
-from typing import Any
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 _LINES = 20
 _MOST_TEXT = 200

@@ -1,6 +1,10 @@
 """The module `callgate` as scripts import it: what a tool call that came to nothing raises."""
 
-from typing import Any
+from __future__ import annotations
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 
 class ToolError(Exception):

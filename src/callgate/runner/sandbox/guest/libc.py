@@ -28,6 +28,13 @@ def prctl(option: int, *arguments: int) -> int:
     return answer
 
 
+def give_up_capabilities() -> None:
+    """Empty the inheritable, permitted and effective sets, capset(2). Raises OSError."""
+    header = (ctypes.c_uint32 * 2)(0x20080522, 0)  # _LINUX_CAPABILITY_VERSION_3, this thread
+    if _libc.capset(header, (ctypes.c_uint32 * 6)()) == -1:
+        raise _failure()
+
+
 def buffer(data: bytes) -> ctypes.Array[ctypes.c_char]:
     """Bytes that a call may be given the address of."""
     return ctypes.create_string_buffer(data, len(data))

@@ -3,10 +3,15 @@
 There is one process only, so what RLIMIT_AS and RLIMIT_CPU bound is the whole run.
 """
 
+from __future__ import annotations
+
 import math
 import os
 import resource
-from typing import Any
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 _ENDING = 16 << 20
 """Address space between soft and hard limit: what telling of a MemoryError may take."""

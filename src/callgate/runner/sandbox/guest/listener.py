@@ -4,7 +4,7 @@ Made before seccomp forbids listening. The host's proxy decides what may be reac
 """
 
 import os
-from array import array
+import sys
 
 PASSES = 5
 """The descriptor of the unix socket over which the host waits for the listening one."""
@@ -20,7 +20,7 @@ def hand_over() -> int:
         listening.bind(("127.0.0.1", 0))
         listening.listen(64)
         port: int = listening.getsockname()[1]
-        handed = array("i", [listening.fileno()]).tobytes()
+        handed = listening.fileno().to_bytes(4, sys.byteorder)
         with_host.sendmsg([b"%d" % port], [(_socket.SOL_SOCKET, _socket.SCM_RIGHTS, handed)])
     finally:
         listening.close()

@@ -3,7 +3,12 @@
 Standard library only. A type is a union of alternatives; a list or dict may say what it holds.
 """
 
-from typing import Final, NamedTuple
+from __future__ import annotations
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Final
+
 
 NAMES: Final = {
     "str": ("string", "text"),
@@ -28,11 +33,20 @@ _CANONICAL = {other: name for name, others in NAMES.items() for other in (name.l
 _DEEPEST = 8
 
 
-class Alternative(NamedTuple):
+class Alternative:
     """One name of a union; `item` is the type of what a list or dict holds, None for anything."""
 
-    name: str
-    item: "Type | None" = None
+    __slots__ = ("item", "name")
+
+    def __init__(self, name: str, item: Type | None = None) -> None:
+        self.name = name
+        self.item = item
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Alternative) and (self.name, self.item) == (other.name, other.item)
+
+    def __hash__(self) -> int:
+        return hash((self.name, self.item))
 
 
 Type = tuple[Alternative, ...]

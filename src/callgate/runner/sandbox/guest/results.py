@@ -1,14 +1,20 @@
 """What a script leaves in its declared variables, as one encoded frame."""
 
+from __future__ import annotations
+
 import resource
 import time
 from collections.abc import Mapping
-from typing import Any
 
 from . import wire
-from .convert import Converter, TooLarge, Unfit
+from .convert import Converter
+from .convert_scalars import TooLarge, Unfit
 from .ending import refused_frame
 from .output_types import parse
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 _MOST_PROBLEMS = 10
 

@@ -4,14 +4,14 @@ Nothing that the script leaves behind (threads, atexit, `__del__`, patched modul
 as a process can see to that by itself; the host has the rest.
 """
 
+from __future__ import annotations
+
 import builtins
 import gc
-import linecache
 import os
 import random
 import sys
 from types import ModuleType
-from typing import Any, NoReturn
 
 from . import failures, limits, wire
 from .calls import Calls, report_progress, tool_function
@@ -19,6 +19,10 @@ from .ending import error_frame
 from .listener import use_proxy
 from .results import last_frame, usage
 from .secrets_view import SecretsView
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, NoReturn
 
 _BUILTINS = dict(vars(builtins))
 _exit = os._exit
@@ -73,7 +77,7 @@ def _prepare(job: dict[str, Any], port: int | None) -> dict[str, Any]:
     filename, script = job["filename"], job["script"]
     module = ModuleType("__main__")
     namespace = vars(module)
-    namespace |= {"__builtins__": builtins, "__file__": filename}
+    namespace |= {"__builtins__": builtins, "__file__": filename, "__loader__": _Source(script)}
     namespace |= job["input_vars"]
     calls = Calls()
     for function in job["functions"]:
@@ -87,7 +91,6 @@ def _prepare(job: dict[str, Any], port: int | None) -> dict[str, Any]:
     sys.modules |= {"__main__": module, "callgate": public}
     sys.argv = [filename]
     sys.path.extend(path for path in job["packages"] if path not in sys.path)
-    linecache.cache[filename] = (len(script), None, [line + "\n" for line in script.splitlines()], filename)
     builtins.exit = builtins.quit = sys.exit  # type: ignore[assignment]
     for stream in (sys.stdout, sys.stderr):
         stream.reconfigure(encoding="utf-8", errors="backslashreplace", line_buffering=True)  # type: ignore[union-attr]
@@ -96,6 +99,16 @@ def _prepare(job: dict[str, Any], port: int | None) -> dict[str, Any]:
         use_proxy(proxy)
     _seed(job["seed"])
     return namespace
+
+
+class _Source:
+    """Where `linecache`, `traceback` and `inspect` find the script's text: it is in no file."""
+
+    def __init__(self, script: str) -> None:
+        self._script = script
+
+    def get_source(self, _name: str) -> str:
+        return self._script
 
 
 def _seed(seed: str) -> None:

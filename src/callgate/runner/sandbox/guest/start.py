@@ -5,39 +5,29 @@ since it forbids what sets the others. Where a wall does not hold the process sa
 having been ready for a script.
 """
 
+from __future__ import annotations
+
 import json
 import os
 import struct
 import sys
-from importlib import import_module
-from typing import Any, NoReturn
 
 from . import landlock, libc, limits, seccomp, verify, wire
 from .drop import drop
 from .listener import hand_over
 from .run import run
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, NoReturn
+
 UNHELD = 70
 """The exit status of a guest whose walls do not hold (EX_SOFTWARE)."""
 
 _SET_MODE_FILTER = 1
 
-COMMON = (
-    "collections",
-    "concurrent.futures.thread",
-    "datetime",
-    "decimal",
-    "functools",
-    "itertools",
-    "json",
-    "math",
-    "random",
-    "re",
-    "string",
-    "time",
-    "typing",
-)
-"""Modules that most scripts import, read before the sandbox is ready: the pool hides that."""
+COMMON = ("collections", "datetime", "functools", "itertools", "json", "math", "random", "re", "time")
+"""What most scripts import, and the guest mostly needs itself; more may be asked for as `preload`."""
 
 
 def main() -> NoReturn:
@@ -52,7 +42,7 @@ def main() -> NoReturn:
             _refuse(f"the wall `{name}` does not hold: {wall['detail']}")
     sys.path.extend(settings["paths"])
     for name in (*COMMON, *settings["preload"]):
-        import_module(name)
+        __import__(name)
     wire.send(wire.encode({"t": "ready", "walls": walls}))
     try:
         job = wire.receive()

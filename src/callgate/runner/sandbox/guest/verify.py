@@ -3,14 +3,19 @@
 Nothing tried here does harm where a wall is missing: then the call is empty, or its result is given back at once.
 """
 
+from __future__ import annotations
+
 import errno
 import os
 import resource
 from collections.abc import Callable, Sequence
-from typing import Any
 
 from . import libc
 from .seccomp import numbers
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 Walls = dict[str, dict[str, Any]]
 """Name → {"held": bool, "detail": str}."""

@@ -3,11 +3,16 @@
 The guest's own references to `os.write` and the encoder are taken here, before a script can patch them.
 """
 
+from __future__ import annotations
+
 import json
 import threading
 from os import read as _read
 from os import write as _write
-from typing import Any
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 READS, WRITES = 3, 4
 """The descriptors, as the host opens them."""
