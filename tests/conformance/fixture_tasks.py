@@ -1,9 +1,10 @@
-"""The tasks extension of the fixture. The SDK has none: results are made here, as they stand on the wire.
+"""The tools of the fixture that begin tasks, on the runner's own tasks extension.
 
 Nothing runs in the background: what became of a task is worked out from the clock when somebody asks.
 """
 
 import time
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 from uuid import uuid4
@@ -12,13 +13,12 @@ import anyio
 import mcp_types as types
 from mcp.server import Server
 from mcp.server.mcpserver.server import require_client_extension
-from mcp.shared.exceptions import MCPError
 from msgspec import Struct
-from pydantic import Field
 from tests.conformance.fixture_rounds import ask, field, given, question
-from tests.conformance.fixture_tools import Answer, Context, Work, declared, said, takes, tool
+from tests.conformance.fixture_tools import Answer, Context, Work, said, takes, tool
 
-EXTENSION = "io.modelcontextprotocol/tasks"
+from callgate.runner.server.tasks import EXTENSION, Task, TasksExtension, TaskStatus, offered
+
 LIFETIME_MS = 600_000
 POLL_MS = 50
 
@@ -27,10 +27,9 @@ def _now() -> str:
     return datetime.now(UTC).isoformat()
 
 
-class Task(Struct):
-    """One task. It ends `seconds` after its last question was answered, with `result` or `error`."""
+class Job(Struct):
+    """What a task is about. It ends `seconds` after its last question was answered, with `result` or `error`."""
 
-    task_id: str
     seconds: float
     result: dict[str, Any] | None = None
     error: dict[str, Any] | None = None
@@ -40,7 +39,7 @@ class Task(Struct):
     updated: str = ""
     cancelled: bool = False
 
-    def status(self) -> str:
+    def status(self) -> TaskStatus:
         """What became of it by now."""
         if self.cancelled:
             return "cancelled"
@@ -50,20 +49,53 @@ class Task(Struct):
             return "working"
         return "failed" if self.error else "completed"
 
-    def envelope(self, result_type: str) -> dict[str, Any]:
-        """What every answer about it says."""
-        return {
-            "resultType": result_type,
-            "taskId": self.task_id,
-            "status": self.status(),
-            "createdAt": self.created,
-            "lastUpdatedAt": self.updated,
-            "ttlMs": LIFETIME_MS,
-            "pollIntervalMs": POLL_MS,
-        }
+
+class Jobs:
+    """`TaskStore` of this process; everybody's tasks are everybody's."""
+
+    def __init__(self) -> None:
+        self._jobs: dict[str, Job] = {}
+
+    def begin(self, job: Job) -> str:
+        """Keep a job; the id of its task."""
+        task_id = str(uuid4())
+        self._jobs[task_id] = job
+        return task_id
+
+    async def get(self, _context: Context, task_id: str) -> Task | None:
+        job = self._jobs.get(task_id)
+        return None if job is None else self.task(task_id, job.status())
+
+    def task(self, task_id: str, status: TaskStatus) -> Task:
+        """A task with this status."""
+        job = self._jobs[task_id]
+        return Task(
+            task_id=task_id,
+            status=status,
+            created_at=job.created,
+            updated_at=job.updated,
+            ttl_ms=LIFETIME_MS,
+            poll_ms=POLL_MS,
+            result=job.result,
+            error=job.error,
+            questions=job.questions,
+        )
+
+    async def answer(self, _context: Context, task_id: str, answers: Mapping[str, Any]) -> bool:
+        job = self._jobs.get(task_id)
+        if job is not None:
+            job.questions = {key: each for key, each in job.questions.items() if key not in answers}
+            job.since, job.updated = time.monotonic(), _now()
+        return job is not None
+
+    async def cancel(self, _context: Context, task_id: str) -> bool:
+        job = self._jobs.get(task_id)
+        if job is not None and job.status() in ("working", "input_required"):
+            job.cancelled, job.updated = True, _now()
+        return job is not None
 
 
-tasks: dict[str, Task] = {}
+jobs = Jobs()
 
 
 def create(
@@ -74,61 +106,8 @@ def create(
 ) -> dict[str, Any]:
     """Begin a task and answer the call with it."""
     made = result.model_dump(by_alias=True, mode="json", exclude_none=True) if result else None
-    task = Task(str(uuid4()), seconds, made, error, questions or {}, time.monotonic(), _now(), _now())
-    tasks[task.task_id] = task
-    return task.envelope("task") | {"status": "working"}
-
-
-class TaskParams(types.RequestParams):
-    """What a task is asked with."""
-
-    task_id: str = Field(alias="taskId")
-    input_responses: dict[str, Any] = Field(default_factory=dict, alias="inputResponses")
-
-
-def _find(context: Context, params: TaskParams) -> Task:
-    require_client_extension(context, EXTENSION)
-    if context.request is not None and context.request.headers.get("mcp-name") != params.task_id:
-        raise MCPError(types.HEADER_MISMATCH, "mcp-name is not the task's id")
-    task = tasks.get(params.task_id)
-    if task is None:
-        raise MCPError(types.INVALID_PARAMS, "no such task")
-    return task
-
-
-async def get(context: Context, params: TaskParams) -> dict[str, Any]:
-    """`tasks/get`."""
-    task = _find(context, params)
-    answer = task.envelope("complete")
-    match answer["status"]:
-        case "completed":
-            answer["result"] = task.result
-        case "failed":
-            answer["error"] = task.error
-        case "input_required":
-            answer["inputRequests"] = task.questions
-    return answer
-
-
-async def update(context: Context, params: TaskParams) -> dict[str, Any]:
-    """`tasks/update`."""
-    task = _find(context, params)
-    task.questions = {k: v for k, v in task.questions.items() if k not in params.input_responses}
-    task.since, task.updated = time.monotonic(), _now()
-    return {"resultType": "complete"}
-
-
-async def cancel(context: Context, params: TaskParams) -> dict[str, Any]:
-    """`tasks/cancel`."""
-    task = _find(context, params)
-    if task.status() in ("working", "input_required"):
-        task.cancelled, task.updated = True, _now()
-    return {"resultType": "complete"}
-
-
-def can_have_tasks(context: Context) -> bool:
-    """Whether this request declares the extension."""
-    return EXTENSION in (declared(context).extensions or {})
+    task_id = jobs.begin(Job(seconds, made, error, questions or {}, time.monotonic(), _now(), _now()))
+    return TasksExtension.begun(jobs.task(task_id, "working"))
 
 
 async def greet(_context: Context, params: types.CallToolRequestParams) -> Answer:
@@ -137,7 +116,7 @@ async def greet(_context: Context, params: types.CallToolRequestParams) -> Answe
 
 async def slow_compute(context: Context, params: types.CallToolRequestParams) -> Answer:
     seconds = float((params.arguments or {}).get("seconds", 0))
-    if can_have_tasks(context):
+    if offered(context):
         return create(seconds, said("computed"))
     await anyio.sleep(min(seconds, 1.0))
     return said("computed")
@@ -197,7 +176,4 @@ TOOLS = (
 
 def install(server: Server[Any]) -> None:
     """Offer the extension."""
-    server.extensions[EXTENSION] = {}
-    server.add_request_handler("tasks/get", TaskParams, get)
-    server.add_request_handler("tasks/update", TaskParams, update)
-    server.add_request_handler("tasks/cancel", TaskParams, cancel)
+    TasksExtension(jobs).install(server)
