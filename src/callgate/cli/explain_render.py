@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from callgate.cli.console import escape, paint
+from callgate.cli.explain_budgets import budget_data, budget_lines
 from callgate.decision import Charge, Effect, Guard, Reason
 from callgate.diagnostics import Source
 from callgate.policy.explain import Explanation, RuleExplanation
@@ -47,6 +48,7 @@ def explain_human(
         lines.append(f"  {'  '.join(shown)}".rstrip())
         lines += [" " * (sum(widths) + 8) + detail for detail in details[1:]]
     lines += [f"  would charge  {text}" for text in _spendings(explanation)]
+    lines += [f"  per execution  {text}" for text in budget_lines(document, explanation.tool)]
     lines += [f"  note  {escape(note)}" for note in notes]
     lines.append(_verdict(explanation))
     return "\n".join(lines) + "\n"
@@ -60,6 +62,7 @@ def explain_plain(explanation: Explanation, document: Document, *, notes: Sequen
         text = f"{outcome} {effect} {label}"
         lines.append(text + (f": {'; '.join(details)}" if details else "") + (f" ({place})" if place else ""))
     lines += [f"would charge {text}" for text in _spendings(explanation)]
+    lines += [f"per execution {text}" for text in budget_lines(document, explanation.tool)]
     lines += [f"note: {escape(note)}" for note in notes]
     lines.append(_verdict(explanation))
     return "\n".join(lines) + "\n"
@@ -89,6 +92,7 @@ def explain_data(
             for rule in explanation.rules
             for key in rule.not_checked
         ],
+        **budget_data(document),
         "notes": list(notes),
         "reasons": [_reason(reason) for reason in explanation.reasons],
         "charges": [_charge(charge) for charge in explanation.charges],

@@ -141,6 +141,24 @@ CODES: dict[str, CodePage] = {
         "Send less at a time. For the operator: record arguments as `hash` or `redacted`, or lower the largest frame "
         "that the gate accepts.",
     ),
+    "DEN040": CodePage(
+        "The execution has made its calls",
+        "The policy bounds how many calls one execution of code may make (`per_execution.max_calls`), and this one has "
+        "made as many. Calls that were refused do not count; calls answered from the journal count once.",
+        "Do the rest in another execution, or fetch more with each call. Waiting does not help.",
+    ),
+    "DEN041": CodePage(
+        "Too many refused calls in one execution",
+        "Calls of this execution were refused as often as the policy lets pass (`per_execution.max_denied`), so every "
+        "further call is refused. Code that keeps trying what it may not do gains nothing by going on.",
+        "Look at what was refused before, and correct the code. Waiting does not help.",
+    ),
+    "DEN042": CodePage(
+        "The execution has made its calls of this tool",
+        "The policy bounds how many calls of this tool, or of all tools that match a pattern, one execution may make "
+        "(`per_execution.tools`), and this one has made as many.",
+        "Do the rest in another execution, or fetch more with each call. Waiting does not help.",
+    ),
     "DEN070": CodePage(
         "An internal failure",
         "The gate met a case that it was not made for while it judged the call, and refused it.",

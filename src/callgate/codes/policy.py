@@ -140,7 +140,8 @@ CODES: dict[str, CodePage] = {
     "POL023": CodePage(
         "No policy",
         "The file is empty or rules nothing, and would allow every call.",
-        "Write `default: deny`, `hide` or `tools`. To allow everything on purpose write `default: allow`.",
+        "Write `default: deny`, `hide`, `tools` or `per_execution`. To allow everything on purpose write "
+        "`default: allow`.",
     ),
     "POL024": CodePage(
         "A number that cannot be exact",
@@ -216,12 +217,13 @@ CODES: dict[str, CodePage] = {
     ),
     "POL051": CodePage(
         "Impossible window",
-        "A window is from one millisecond to 366 days long, in whole milliseconds.",
+        "A window, or the longest time of an execution, is from one millisecond to 366 days, in whole milliseconds.",
         "Write seconds as a number, or `500ms`, `90s`, `1m`, `1.5h`, `1d`.",
     ),
     "POL052": CodePage(
         "Impossible maximum",
-        "A maximum is not negative, and is whole unless the limit adds up a `cost`.",
+        "A maximum is not negative, and is whole unless the limit adds up a `cost`. Budgets of executions are at most "
+        "1,000,000,000.",
         "Write a whole number; 0 admits nothing.",
     ),
     "POL055": CodePage(
@@ -370,6 +372,11 @@ CODES: dict[str, CodePage] = {
         "A rule denies what an expression finds, and in RE2 `.` matches every character but a newline. `rm .*-rf` "
         "does not find the words if there is a newline between them, and a shell may still run them.",
         "Begin the expression with `(?s)`: `(?s)rm .*-rf`. If only single lines are meant, write `[^\\n]*` for `.*`.",
+    ),
+    "POL115": CodePage(
+        "A budget that never matters",
+        "`per_execution` allows a tool as many calls as an execution may make in all, or more.",
+        "Make the tool's budget smaller than `max_calls`, or delete it.",
     ),
     "POL090": CodePage(
         "the policy's reader died",

@@ -4,6 +4,7 @@ A policy is immutable; the plans of names seen are kept, in bounded number, beca
 """
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from callgate import denial_codes as code
 from callgate.decision import Decision, Effect, Reason, Request
@@ -16,6 +17,9 @@ from callgate.policy.plan import Plan
 from callgate.policy.rules import CompiledRule, rule_label
 from callgate.text import quote
 
+if TYPE_CHECKING:
+    from callgate.policy.budgets import Budgets
+
 MAX_PLANS = 4096
 """Plans kept; when a hostile caller has invented that many names, all are made anew."""
 
@@ -26,6 +30,7 @@ class Policy:
     """A compiled policy: plain functions of the request, shared freely, never changed."""
 
     __slots__ = (
+        "_budgets",
         "_methods",
         "_names",
         "_plans",
@@ -46,6 +51,7 @@ class Policy:
         self._names = NameIndex(document, shown)
         self._rules = _compile_rules(document.tools)
         self._plans: dict[str, Plan] = {}
+        self._budgets: Budgets | None = None
 
     def decide(self, request: Request) -> Decision:
         """Return what the policy alone says of one call. Pure; never raises: what goes wrong inside denies."""
@@ -81,6 +87,15 @@ class Policy:
     def allows_method(self, method: str) -> bool:
         """Whether a method outside the protocol may pass."""
         return any(matches(method) for matches in self._methods)
+
+    @property
+    def budgets(self) -> "Budgets":
+        """What one execution of `callgate runner` may do. `decide` knows nothing of it."""
+        if self._budgets is None:
+            from callgate.policy.budgets import Budgets
+
+            self._budgets = Budgets(self.document)
+        return self._budgets
 
     def _make_plan(self, tool: str) -> Plan:
         met = self._names.meet(tool)

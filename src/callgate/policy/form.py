@@ -14,7 +14,12 @@ from callgate.text import quote
 
 _TITLES = {"native": "the native form", "intercept": "the Intercept form", "hosted": "the hosted form"}
 
-_TOP_SIGNS: dict[str, Form] = {"all_tools": "hosted", "allow_methods": "native"}
+_TOP_SIGNS: dict[str, Form] = {
+    "all_tools": "hosted",
+    "allow_methods": "native",
+    "per_execution": "native",
+    "grant_secrets": "native",
+}
 _TOOL_SIGNS: dict[str, Form] = {"require": "hosted", "deny_if": "hosted", "limits": "hosted"}
 _RULE_SIGNS: dict[str, Form] = {
     "conditions": "intercept",

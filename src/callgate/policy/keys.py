@@ -32,6 +32,7 @@ def _ref(definition: str) -> dict[str, Any]:
 
 _TEXT = {"type": "string"}
 _NAME = {"type": "string", "minLength": 1, "maxLength": 256, "pattern": "\\S"}
+_COUNT = {"type": "integer", "minimum": 0, "maximum": 1_000_000_000}
 _TRUTH = {"type": "boolean"}
 
 TOP: tuple[Key, ...] = (
@@ -81,6 +82,69 @@ TOP: tuple[Key, ...] = (
         "[example.com/*]",
         {"type": "array", "items": _ref("pattern")},
         "[]",
+    ),
+    Key(
+        "per_execution",
+        "mapping",
+        "What one execution of `callgate runner` may do. Means nothing to `callgate run` and `callgate serve`.",
+        "{max_calls: 100}",
+        _ref("per_execution"),
+        "no bound",
+    ),
+    Key(
+        "grant_secrets",
+        "list of names",
+        "The secrets that code may hold when it asks for them (`required_secrets`). All others stay outside the "
+        "sandbox. Counts only in the policy that `runner` names. Means nothing to `callgate run` and `callgate "
+        "serve`.",
+        "[API_TOKEN]",
+        {
+            "type": "array",
+            "items": {"type": "string", "pattern": "^[A-Za-z_][A-Za-z0-9_]{0,127}$"},
+            "uniqueItems": True,
+        },
+        "[]",
+    ),
+)
+
+PER_EXECUTION: tuple[Key, ...] = (
+    Key(
+        "max_calls",
+        "whole number",
+        "How many calls an execution may make.",
+        "100",
+        _COUNT,
+        "no bound",
+    ),
+    Key(
+        "max_denied",
+        "whole number",
+        "How many of its calls may be refused, for whatever reason. After that every call is.",
+        "20",
+        _COUNT,
+        "no bound",
+    ),
+    Key(
+        "max_seconds",
+        "seconds, or text such as `500ms`, `90s`, `1m`, `1.5h`, `1d`",
+        "How long an execution may take. The shortest of this, the runner's `limits` and the time-out that was asked "
+        "for counts.",
+        "1h",
+        _ref("window"),
+        "no bound",
+    ),
+    Key(
+        "tools",
+        "mapping: tool name or pattern → whole number",
+        "How many calls of a tool, or of all tools together that match a pattern. All that match must have room.",
+        "{create_*: 5}",
+        {
+            "type": "object",
+            "minProperties": 1,
+            "propertyNames": _ref("pattern"),
+            "additionalProperties": _COUNT,
+        },
+        "no bound",
     ),
 )
 
@@ -242,6 +306,7 @@ TABLES: dict[str, tuple[Key, ...]] = {
     "tool": TOOL,
     "rule": RULE,
     "rate_limit": RATE_LIMIT,
+    "per_execution": PER_EXECUTION,
     "validate": VALIDATE,
 }
 """Mapping → its keys."""

@@ -119,30 +119,40 @@ def _read_max(node: Node, has_cost: bool, findings: Findings) -> Amount | None:
     return int(value)
 
 
-def _read_window(node: Node, findings: Findings) -> SlidingWindow | None:
+def read_duration(node: Node, key: str, findings: Findings) -> int | None:
+    """Return the milliseconds of a duration that is written as a window is."""
+    window = _read_window(node, findings, key, "duration")
+    return window.milliseconds if window else None
+
+
+def _read_window(
+    node: Node, findings: Findings, key: str = "window", noun: str = "window"
+) -> SlidingWindow | None:
     if isinstance(node, ScalarNode) and node.kind == "string":
         found = _WINDOW.fullmatch(node.text) if len(node.text) <= _MAX_TEXT else None
         if found is None:
             help = _WINDOWS if resolve(node.text or "-")[0] != "number" else "write seconds without quotes"
-            findings.error("POL051", f"{quote(node.text)} is not a window", node.source, help)
+            findings.error("POL051", f"{quote(node.text)} is not a {noun}", node.source, help)
             return None
-        return _window(Decimal(found[1]), UNITS[found[2]], node.source, findings)
-    seconds = number(node, "`window`", findings)
-    return _window(seconds, 1_000, node.source, findings) if seconds is not None else None
+        return _window(Decimal(found[1]), UNITS[found[2]], node.source, findings, noun)
+    seconds = number(node, f"`{key}`", findings)
+    return _window(seconds, 1_000, node.source, findings, noun) if seconds is not None else None
 
 
-def _window(number: int | Decimal, unit: int, source: Source, findings: Findings) -> SlidingWindow | None:
+def _window(
+    number: int | Decimal, unit: int, source: Source, findings: Findings, noun: str = "window"
+) -> SlidingWindow | None:
     """Return the window of `number` times `unit` milliseconds; exact, because Decimal arithmetic would round."""
     numerator, denominator = number.as_integer_ratio()
     numerator *= unit
     if numerator <= 0:
-        problem = "a window must be longer than nothing"
+        problem = f"a {noun} must be longer than nothing"
     elif numerator < denominator:
-        problem = "a window must not be shorter than a millisecond"
+        problem = f"a {noun} must not be shorter than a millisecond"
     elif numerator > MAX_WINDOW_MS * denominator:
-        problem = "a window must not be longer than 366 days"
+        problem = f"a {noun} must not be longer than 366 days"
     elif numerator % denominator:
-        problem = "a window must be a whole number of milliseconds"
+        problem = f"a {noun} must be a whole number of milliseconds"
     else:
         return SlidingWindow(numerator // denominator)
     findings.error("POL051", problem, source, _WINDOWS)

@@ -116,6 +116,28 @@ class Tool(Struct, frozen=True):
     rules: tuple[Rule, ...] = ()
 
 
+class ToolBudget(Struct, frozen=True):
+    """At most `max` calls, in one execution, of all tools together that match `pattern`."""
+
+    pattern: str
+    max: int
+    source: Source
+
+
+class ExecutionBudget(Struct, frozen=True):
+    """What one execution of `callgate runner` may do; None for no bound."""
+
+    source: Source
+    max_calls: int | None = None
+    max_denied: int | None = None
+    max_milliseconds: int | None = None
+    tools: tuple[ToolBudget, ...] = ()
+
+
+SecretGrants = tuple[tuple[str, Source], ...]
+"""The names of the secrets that code may hold."""
+
+
 class Document(Struct, frozen=True):
     """A whole policy file. `revision` is the first 12 hex digits of the SHA-256 of its bytes."""
 
@@ -129,3 +151,5 @@ class Document(Struct, frozen=True):
     """Globs of JSON-RPC methods outside the protocol that may pass; everything else unknown is refused."""
     description: str | None = None
     warnings: tuple[Diagnostic, ...] = ()
+    per_execution: ExecutionBudget | None = None
+    grant_secrets: SecretGrants = ()

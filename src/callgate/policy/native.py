@@ -3,6 +3,7 @@
 from typing import Literal, cast
 
 from callgate.policy.condition_syntax import read_condition, read_operator
+from callgate.policy.executions import read_grant_secrets, read_per_execution
 from callgate.policy.findings import Findings
 from callgate.policy.keys import RULE, TOOL, TOP, VALIDATE, names
 from callgate.policy.limits import read_limits
@@ -45,9 +46,12 @@ _FOREIGN = {
 def read_native(root: MapNode, file: str, revision: str, findings: Findings) -> Document:
     """Return what the file says; with errors in `findings` the result is not to be used."""
     found = fields(root, _TOP, "at the top of the file", findings, _FOREIGN.get)
-    if not {"default", "hide", "tools"} & found.keys():
+    if not {"default", "hide", "tools", "per_execution", "grant_secrets"} & found.keys():
         findings.error(
-            "POL023", "the policy rules nothing", root.source, "write `default: deny`, `hide` or `tools`"
+            "POL023",
+            "the policy rules nothing",
+            root.source,
+            "write `default: deny`, `hide`, `tools` or `per_execution`",
         )
     description = (
         string(found["description"][1], "`description`", findings) if "description" in found else None
@@ -61,6 +65,8 @@ def read_native(root: MapNode, file: str, revision: str, findings: Findings) -> 
         tools=_read_tools(found, findings),
         allow_methods=_read_methods(found, findings),
         description=description,
+        per_execution=read_per_execution(found, findings),
+        grant_secrets=read_grant_secrets(found, findings),
     )
 
 
@@ -95,6 +101,8 @@ def _read_tool(key: ScalarNode, value: Node, findings: Findings) -> Tool:
 
 
 def _tool_hint(key: str) -> str | None:
+    if key == "per_execution":
+        return "write it at the top of the file: `per_execution: {tools: {NAME: 5}}`"
     if key in _RULE:
         return f"{quote(key)} belongs in a rule: write `rules: [{{{key}: …}}]`"
     return _FOREIGN.get(key)

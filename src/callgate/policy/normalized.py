@@ -6,11 +6,12 @@ Places in the file are left out. Amounts are JSON numbers with all their digits 
 from decimal import Decimal
 from typing import Any
 
-from callgate.decision import CalendarWindow, Window
+from callgate.decision import CalendarWindow, SlidingWindow, Window
 from callgate.policy.model import (
     Condition,
     Count,
     Document,
+    ExecutionBudget,
     Path,
     RateLimit,
     Rule,
@@ -32,6 +33,8 @@ def normalized(document: Document) -> dict[str, Any]:
         "default": document.default,
         "hide": sorted(pattern for pattern, _ in document.hide),
         "allow_methods": sorted(set(document.allow_methods)),
+        "per_execution": _per_execution(document.per_execution),
+        "grant_secrets": sorted(name for name, _ in document.grant_secrets),
         "tools": [_tool(tool) for tool in sorted(document.tools, key=lambda tool: tool.pattern)],
     }
 
@@ -61,6 +64,21 @@ def to_json(data: Any) -> str:
 
 def _tool(tool: Tool) -> dict[str, Any]:
     return {"tool": tool.pattern, "rules": [normalized_rule(rule) for rule in tool.rules]}
+
+
+def _per_execution(budget: ExecutionBudget | None) -> dict[str, Any] | None:
+    if budget is None:
+        return None
+    bound = budget.max_milliseconds
+    return _said(
+        {
+            "max_calls": budget.max_calls,
+            "max_denied": budget.max_denied,
+            "max_seconds": None if bound is None else _window(SlidingWindow(bound)),
+            "tools": {each.pattern: each.max for each in sorted(budget.tools, key=lambda each: each.pattern)}
+            or None,
+        }
+    )
 
 
 def _conditions(conditions: tuple[Condition, ...]) -> list[dict[str, Any]]:

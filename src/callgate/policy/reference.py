@@ -3,7 +3,7 @@
 import sys
 
 from callgate.policy.condition_syntax import OPERANDS
-from callgate.policy.keys import RATE_LIMIT, RULE, TOOL, TOP, VALIDATE, Key
+from callgate.policy.keys import PER_EXECUTION, RATE_LIMIT, RULE, TOOL, TOP, VALIDATE, Key
 from callgate.policy.limits import WORDS
 
 _INTRODUCTION = """\
@@ -91,6 +91,24 @@ Where the others live is told in [limit stores](state.md). The values of `per` c
 `validate: {args: {currency: {enum: [usd, eur]}}}`, or put a limit without `per` beside it.
 """
 
+_EXECUTIONS = """\
+What one execution of code may do, for `callgate runner`; `callgate run` and `callgate serve` check this part of a
+policy and then pass over it. In the policy of a server it bounds the calls to that server, in the policy that
+`runner` names (`policy`) the calls to all servers together, under the names that code calls them by
+(`mcp_SERVER_TOOL`). Calls that are answered from the journal, after a worker died, are not counted again. A call
+beyond a budget is refused as any other: code gets an exception that it can catch, and the audit a record.
+
+```yaml
+per_execution:
+  max_calls: 100
+  max_denied: 20
+  max_seconds: 1h
+  tools: {create_*: 5}
+grant_secrets: [API_TOKEN]
+```
+
+"""
+
 _DENIALS = """\
 ## What a refused agent gets
 
@@ -140,14 +158,15 @@ def reference() -> str:
         _windows(),
         _COUNTERS,
         _section("`validate`", VALIDATE),
+        _section("`per_execution`", PER_EXECUTION, _EXECUTIONS),
         _DENIALS,
         _OTHER_FORMS,
     ]
     return "\n".join(parts)
 
 
-def _section(title: str, table: tuple[Key, ...]) -> str:
-    return f"## {title}\n\n" + "\n".join(_key(key) for key in table)
+def _section(title: str, table: tuple[Key, ...], introduction: str = "") -> str:
+    return f"## {title}\n\n{introduction}" + "\n".join(_key(key) for key in table)
 
 
 def _key(key: Key) -> str:

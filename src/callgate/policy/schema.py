@@ -9,7 +9,7 @@ from typing import Any
 
 from callgate.policy.condition_syntax import OPERANDS
 from callgate.policy.findings import Findings
-from callgate.policy.keys import RATE_LIMIT, RULE, TOOL, TOP, VALIDATE, Key
+from callgate.policy.keys import PER_EXECUTION, RATE_LIMIT, RULE, TOOL, TOP, VALIDATE, Key
 from callgate.policy.limits import UNITS, WORDS
 from callgate.policy.source_text import SourceText
 from callgate.policy.values import plain
@@ -34,7 +34,13 @@ def policy_schema() -> dict[str, Any]:
         "$schema": "http://json-schema.org/draft-07/schema#",
         "title": "Callgate policy (native form)",
         **_mapping(TOP, "What an agent may call. Intercept and hosted files are not described here."),
-        "anyOf": [{"required": ["default"]}, {"required": ["hide"]}, {"required": ["tools"]}],
+        "anyOf": [
+            {"required": ["default"]},
+            {"required": ["hide"]},
+            {"required": ["tools"]},
+            {"required": ["per_execution"]},
+            {"required": ["grant_secrets"]},
+        ],
         "definitions": {
             "tool": _mapping(TOOL, "The rules of one tool or pattern."),
             "rule": _rule(),
@@ -44,6 +50,10 @@ def policy_schema() -> dict[str, Any]:
             "rate_limit": _rate_limit(),
             "window": _window(),
             "validate": {**_mapping(VALIDATE, "What the arguments must be like."), "minProperties": 1},
+            "per_execution": {
+                **_mapping(PER_EXECUTION, "What one execution of `callgate runner` may do."),
+                "minProperties": 1,
+            },
             "path": _path(),
             "argument_path": _pattern(_ARGUMENT_PATH, "An argument, or a part of one.", "args.amount"),
             "pattern": {

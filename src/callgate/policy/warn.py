@@ -20,6 +20,7 @@ def warn(document: Document, text: SourceText, findings: Findings) -> None:
     for place in text.invisible():
         findings.warning("POL109", "an invisible character", place, "delete it, unless a script needs it")
     _warn_of_default(document, findings)
+    _warn_of_budgets(document, findings)
     denials = [tool for tool in document.tools if any(_denies_all(rule) for rule in tool.rules)]
     for tool in document.tools:
         _warn_of_hidden(tool, document, findings)
@@ -47,6 +48,17 @@ def _warn_of_default(document: Document, findings: Findings) -> None:
             source,
             "list the tools to allow under `tools`",
         )
+
+
+def _warn_of_budgets(document: Document, findings: Findings) -> None:
+    budget = document.per_execution
+    if budget is None or budget.max_calls is None:
+        return
+    for each in budget.tools:
+        if each.max >= budget.max_calls:
+            called = quote(each.pattern, 60)
+            message = f"the budget of {called} never matters: no execution may make more than {budget.max_calls} calls"
+            findings.warning("POL115", message, each.source, "make it smaller than `max_calls`, or delete it")
 
 
 def _warn_of_hidden(tool: Tool, document: Document, findings: Findings) -> None:
