@@ -11,6 +11,7 @@ NAMES = {
     "inodes": "having no more files than are allowed",
     "disk": "having no more bytes than are allowed",
     "other_processes": "seeing any other process",
+    "machine": "seeing the machine in /proc",
     "environment": "seeing the runner's environment",
     "socket": "making a TCP or UDP socket",
     "unix_socket": "making a unix socket",
@@ -78,7 +79,9 @@ holds("other_processes", not os.path.exists(f"/proc/{host_pid}/stat") or host_pi
 seen = [name for name in os.listdir("/proc") if name.isdigit() and int(name) != os.getpid()]
 if seen:
     found["other_processes"] = f"processes {seen[:5]}"
-holds("environment", secret not in str(os.environ), "")
+beside = [name for name in os.listdir("/proc") if not name.isdigit() and name not in ("self", "thread-self")]
+holds("machine", not beside and not os.path.exists("/proc/sys"), f"{beside[:5]}")
+holds("environment", not set(os.environ) & set(host_environment), f"{set(os.environ) & set(host_environment)}")
 refused("socket", lambda: socket.socket(socket.AF_INET, socket.SOCK_DGRAM), *BLOCKED)
 refused("unix_socket", lambda: socket.socket(socket.AF_UNIX), *BLOCKED)
 refused("vsock", lambda: socket.socket(40, socket.SOCK_STREAM), *BLOCKED)

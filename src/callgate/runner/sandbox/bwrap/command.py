@@ -1,8 +1,8 @@
 """The argument list for bubblewrap: everything that is in a sandbox, and nothing else. Pure but for `os.path.exists`.
 
 Inside there are `/work` and `/tmp` (one file system in memory, bounded in bytes and, by `entry`, in inodes), the
-interpreter, its shared libraries, `/packages/KEY`, `/dev` with five devices, a `/proc` of its own. All but the first
-is read-only, and `/` too.
+interpreter, its shared libraries, `/packages/KEY`, `/dev` with five devices, and a `/proc` that, by `entry`, shows
+nothing but the process itself. All but the first is read-only, and `/` too.
 """
 
 import os
@@ -17,33 +17,6 @@ SCRATCH = "/scratch"
 """Where the file system lies that `/work` and `/tmp` share, so that one bound holds for both."""
 
 _DEVICES = ("null", "zero", "full", "random", "urandom")
-
-_MASKED = ("acpi", "asound", "bus", "driver", "fs", "irq", "scsi", "tty", "sysvipc")
-_EMPTIED = (
-    "kcore",
-    "keys",
-    "key-users",
-    "kallsyms",
-    "kmsg",
-    "config.gz",
-    "timer_list",
-    "sched_debug",
-    "latency_stats",
-    "sysrq-trigger",
-    "cmdline",
-    "iomem",
-    "ioports",
-    "modules",
-    "partitions",
-    "diskstats",
-    "interrupts",
-    "slabinfo",
-    "vmallocinfo",
-    "pagetypeinfo",
-    "kpagecount",
-    "kpageflags",
-    "kpagecgroup",
-)
 
 _CERTIFICATES = (
     "/etc/ssl/certs",
@@ -148,12 +121,6 @@ def _system(python: Interpreter, environment: Environment) -> list[str]:
     for to, where in python.links:
         made += ["--symlink", to, where]
     made += ["--proc", "/proc"]
-    for name in _MASKED:
-        if os.path.isdir(f"/proc/{name}"):
-            made += ["--perms", "0555", "--tmpfs", f"/proc/{name}", "--remount-ro", f"/proc/{name}"]
-    for name in _EMPTIED:
-        if os.path.isfile(f"/proc/{name}"):
-            made += ["--ro-bind", "/dev/null", f"/proc/{name}"]
     return made
 
 

@@ -2,7 +2,6 @@
 
 import asyncio
 import os
-import secrets
 import tempfile
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
@@ -12,12 +11,15 @@ from msgspec.structs import replace
 from callgate.errors import SandboxError
 from callgate.runner.answer import Answer
 from callgate.runner.execution import Ending
+from callgate.runner.sandbox import guest_files
 from callgate.runner.sandbox.bwrap import attempts
 from callgate.runner.sandbox.bwrap.sandbox import help_for
 from callgate.runner.sandbox.contract import Host, Job, Limits, Stream, WallReport
 from callgate.text import escape
 
 _SECONDS = 20.0
+_COMMON = frozenset({"LC_CTYPE", "LD_LIBRARY_PATH"})
+"""Variables that an interpreter inside has of its own."""
 
 
 class _Nobody:
@@ -37,16 +39,15 @@ async def walls(run: Callable[[Job, Host], Awaitable[Ending]], limits: Limits) -
     """Try every wall by `run`; the reports, all of them held. Raises SandboxError (SBX010 to SBX021)."""
     limits = replace(limits, wall_seconds=_SECONDS, cpu_seconds=None, results=1 << 20)
     # A file that this user can read, and that a script must not even find.
-    with tempfile.NamedTemporaryFile(prefix="callgate-", buffering=0) as file:
-        secret = secrets.token_hex(16)
-        file.write(secret.encode())
+    with tempfile.NamedTemporaryFile(prefix="callgate-") as file:
         os.chmod(file.name, 0o644)
+        own = sorted(set(os.environ) - set(guest_files.environment()) - _COMMON)
         script = Job(
             uuid="selftest",
             attempt=0,
             script=f"MOST_INODES, MOST_DISK = {limits.inodes}, {limits.disk}\n{attempts.SCRIPT}",
             limits=limits,
-            input_vars={"host_file": file.name, "host_pid": os.getpid(), "secret": secret},
+            input_vars={"host_file": file.name, "host_pid": os.getpid(), "host_environment": own},
             output_vars={"found": "dict"},
         )
         memory = Job(uuid="selftest", attempt=0, script=attempts.MEMORY, limits=limits)
