@@ -13,11 +13,7 @@ from collections.abc import Callable, Sequence
 from . import libc
 from .seccomp import numbers
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from typing import Any
-
-Walls = dict[str, dict[str, Any]]
+Walls = dict[str, dict[str, object]]
 """Name → {"held": bool, "detail": str}."""
 
 _REFUSED: dict[str, tuple[str, tuple[int | None, ...]]] = {
@@ -60,11 +56,11 @@ def walls(machine: str, landlock: int, writable: Sequence[str]) -> Walls:
     return found
 
 
-def _wall(held: bool, detail: str) -> dict[str, Any]:
+def _wall(held: bool, detail: str) -> dict[str, object]:
     return {"held": held, "detail": detail}
 
 
-def _refused(attempt: Callable[[], object], *answers: int) -> dict[str, Any]:
+def _refused(attempt: Callable[[], object], *answers: int) -> dict[str, object]:
     try:
         attempt()
     except OSError as error:
@@ -78,7 +74,7 @@ def _create(path: str) -> None:
     os.unlink(path)
 
 
-def _writable(folders: Sequence[str]) -> dict[str, Any]:
+def _writable(folders: Sequence[str]) -> dict[str, object]:
     try:
         for folder in folders:
             _create(os.path.join(folder, ".callgate_probe"))
@@ -88,5 +84,6 @@ def _writable(folders: Sequence[str]) -> dict[str, Any]:
 
 
 def _status() -> dict[str, str]:
-    with open("/proc/self/status", encoding="ascii", errors="replace") as lines:
-        return {name: value.strip() for name, _, value in (line.partition(":") for line in lines)}
+    with open("/proc/self/status", "rb") as lines:
+        pairs = (line.decode(errors="replace").partition(":") for line in lines)
+        return {name: value.strip() for name, _, value in pairs}
