@@ -9,6 +9,7 @@ import signal
 import subprocess
 import tempfile
 import time
+from functools import cache
 from urllib.parse import quote
 
 import psycopg
@@ -155,3 +156,9 @@ def _kill(pid: int) -> None:
         os.kill(pid, signal.SIGKILL)
     except ProcessLookupError:
         return
+
+
+@cache
+def shared_server() -> PostgresServer:
+    """The one server of this process for tests that leave it alone."""
+    return PostgresServer().start()

@@ -20,7 +20,7 @@ def prepare(path: str, *, seen: bool) -> None:
     if not os.path.isdir(directory):
         if seen:
             raise gone(path, "is gone, and its directory with it")
-        os.makedirs(directory, mode=0o700, exist_ok=True)
+        _make_directories(directory)
     found = os.stat(directory)
     open_to_others = found.st_mode & stat.S_IWOTH and not found.st_mode & stat.S_ISVTX
     if open_to_others or found.st_uid not in (os.geteuid(), 0):
@@ -82,6 +82,17 @@ def _check_owner(name: str) -> None:
     raise JournalError(
         "JRN004", f"journal `{name}` {what}", "name a regular file of your own, with mode 0600"
     )
+
+
+def _make_directories(directory: str) -> None:
+    """Create `directory` and its missing parents, for this user alone."""
+    parent = os.path.dirname(directory)
+    if not os.path.isdir(parent):
+        _make_directories(parent)
+    try:
+        os.mkdir(directory, 0o700)
+    except FileExistsError:
+        return
 
 
 def _sync_directory(directory: str) -> None:
