@@ -2,8 +2,8 @@
 
 import ast
 import asyncio
-import importlib.util
 from collections.abc import Sequence
+from importlib.util import find_spec
 from typing import Final
 
 from callgate.errors import SandboxError
@@ -46,7 +46,7 @@ class MontyBackend:
 
     async def open(self) -> Sequence[WallReport]:
         """Fill the pool and try the walls. Raises SandboxError: SBX050, SBX051, SBX052."""
-        if importlib.util.find_spec("pydantic_monty") is None:
+        if find_spec("pydantic_monty") is None:
             raise SandboxError(
                 "SBX050",
                 "the backend `monty` needs the package pydantic-monty, which is not installed",
@@ -55,6 +55,7 @@ class MontyBackend:
         await self._pool.open()
         try:
             reports = await self_test(self.run)
+            await self._pool.filled()
         except BaseException:
             await self.close()
             raise
@@ -75,6 +76,11 @@ class MontyBackend:
         if job.network:
             return "the backend `monty` has no network; scripts reach hosts only through tools"
         lacking = _imported(job.script) - MODULES
+        if "callgate" in lacking:
+            return (
+                "the backend `monty` has no module `callgate`; "
+                "report_progress, ToolError, ToolDenied, ToolFailed and ToolUnknown are there without import"
+            )
         if lacking:
             return (
                 f"the backend `monty` has no module `{min(lacking)}`; "

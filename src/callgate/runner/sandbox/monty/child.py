@@ -16,8 +16,7 @@ from pydantic_monty import Monty, MontyCrashedError, MontyError
 
 from callgate.runner.sandbox.monty.bounds import bound_child, bound_worker, usage
 from callgate.runner.sandbox.monty.failures import failed
-from callgate.runner.sandbox.monty.script import OutputVarsRefused, Script
-from callgate.runner.sandbox.monty.values import TooLarge
+from callgate.runner.sandbox.monty.script import Script
 from callgate.runner.sandbox.monty.wire import Wire
 
 _MOST_SUSPENSIONS = (1 << 31) - 1
@@ -70,7 +69,7 @@ def _run(pool: Monty, job: dict[str, Any], wire: Wire, worker: list[int]) -> dic
             worker.append(pid)
             bound_worker(pid, limits["memory"])
             try:
-                results = Script(session, job, wire).run()
+                last = Script(session, job, wire).run()
             finally:
                 used = usage(pid)
     except MontyCrashedError as error:
@@ -78,19 +77,10 @@ def _run(pool: Monty, job: dict[str, Any], wire: Wire, worker: list[int]) -> dic
         return _failure(kind, kind, "the interpreter ended without a word", used)
     except MontyError as error:
         return {"t": "error", **failed(error), **used}
-    except OutputVarsRefused as error:
-        return _failure("output_vars", "OutputVars", str(error), used)
-    except TooLarge:
-        return _failure(
-            "result_size",
-            "ResultSize",
-            f"the results take more than {limits['results']:,} bytes as JSON",
-            used,
-        )
     except MemoryError:
         return _failure("memory", "MemoryError", "values that left the script took too much memory", used)
     else:
-        return {"t": "done", "results": results, **used}
+        return {**last, **used}
 
 
 def _failure(kind: str, name: str, message: str, used: dict[str, Any]) -> dict[str, Any]:

@@ -35,12 +35,17 @@ class Pool:
         self._refill()
         return child if child is not None else await Child.start()
 
+    async def filled(self) -> None:
+        """Return when nothing is being refilled."""
+        if self._refilling is not None:
+            await asyncio.gather(self._refilling, return_exceptions=True)
+
     async def close(self) -> None:
         """End every child that waits. Idempotent."""
         self._closed = True
         if self._refilling is not None:
             self._refilling.cancel()
-            await asyncio.gather(self._refilling, return_exceptions=True)
+            await self.filled()
             self._refilling = None
         while self._ready:
             await self._ready.popleft().end()

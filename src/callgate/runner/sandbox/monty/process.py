@@ -107,14 +107,18 @@ class Child:
 
         Hanging up is enough: the child then kills and reaps its interpreter. Its group is killed if it does not.
         """
-        for writer in (self._writer, *(each for _, each in self._outputs.values())):
-            writer.close()
+        writers = (self._writer, *(each for _, each in self._outputs.values()))
+        for writer in writers:
+            writer.transport.abort()
         try:
             await asyncio.wait_for(self._process.wait(), _END_SECONDS)
+        except TimeoutError:
+            pass
         finally:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(self._process.pid, signal.SIGKILL)
-            await self._process.wait()
+        await self._process.wait()
+        await asyncio.gather(*(writer.wait_closed() for writer in writers), return_exceptions=True)
 
     async def _wait_until_ready(self) -> None:
         try:

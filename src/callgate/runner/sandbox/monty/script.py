@@ -1,9 +1,11 @@
 """Drives one script through the interpreter: every question that the script asks comes by here. In the child process.
 
-Answers tool calls, sleep, environment variables and `report_progress`; everything else that the interpreter would ask
-its host for (files, entropy, imports) is refused by the interpreter's own default.
+Answers tool calls, sleep and `report_progress`; everything else that the interpreter would ask its host for (files,
+entropy, imports) is refused by the interpreter's own default. Values that leave the script go by the same rules as in
+the other backend's guest.
 """
 
+import json
 from collections.abc import Callable
 from typing import Any
 
@@ -15,24 +17,26 @@ from pydantic_monty import (
     NameLookupSnapshot,
 )
 
-from callgate.runner.sandbox.monty.values import Budget, NotPlain, TooLarge, plain
+from callgate.runner.sandbox.guest.convert import Converter, TooLarge, Unfit
+from callgate.runner.sandbox.guest.output_types import ANY
+from callgate.runner.sandbox.guest.results import last_frame
 from callgate.runner.sandbox.monty.wire import Wire
 
 PROGRESS = "report_progress"
+EXCEPTIONS = {"denied": "PermissionError", "unknown_tool": "NameError"}
+"""Kind of failure → the exception in the script; any other is a RuntimeError. Monty knows no exceptions but Python's
+own, and they carry nothing but text."""
+
+_BEFORE = """
+ToolDenied = PermissionError
+ToolUnknown = NameError
+ToolFailed = RuntimeError
+ToolError = (PermissionError, NameError, RuntimeError)
+"""
+"""The names that scripts catch elsewhere, so that `except ToolDenied as error` works here too."""
+
+_MOST_ARGUMENTS = 4 << 20
 _LONGEST_SLEEP = 86_400.0 * 30
-
-_EXCEPTION = {
-    "denied": "PermissionError",
-    "unknown_tool": "NameError",
-    "tool_error": "RuntimeError",
-    "failed": "RuntimeError",
-    "interrupted": "RuntimeError",
-}
-"""Kind of failure → the exception in the script. Monty has no classes of exceptions but Python's own."""
-
-
-class OutputVarsRefused(Exception):
-    """A variable that was promised is not there, or not of its type."""
 
 
 class Script:
@@ -47,25 +51,27 @@ class Script:
         self._seq = 0
 
     def run(self) -> dict[str, Any]:
-        """Run the script to its end; returns the output variables. Raises MontyError and what this module has."""
+        """Run the script to its end; returns the last frame. Raises MontyError."""
+        inputs = dict(self._job["input_vars"])
+        if self._job["secrets"]:
+            inputs["secrets"] = self._job["secrets"]
+        self._feed(_BEFORE, {})
         try:
-            self._feed(self._job["script"], self._job["input_vars"])
+            self._feed(self._job["script"], inputs)
         except MontyRuntimeError as error:
             if not (
                 isinstance(error.exception(), SystemExit) and str(error.exception()) in ("", "0", "None")
             ):
                 raise
-        budget = Budget(self._job["limits"]["results"])
-        return {name: self._output(name, budget) for name in self._job["output_vars"]}
-
-    def _output(self, name: str, budget: Budget) -> Any:
-        snapshot = self._session.feed_start(name)
-        if not isinstance(snapshot, MontyComplete):
-            raise OutputVarsRefused(f"the script has set no variable `{name}`")
-        try:
-            return plain(snapshot.output, budget)
-        except NotPlain as error:
-            raise OutputVarsRefused(f"`{name}` {error}") from None
+        found: dict[str, Any] = {}
+        for name in self._job["output_vars"]:
+            snapshot = self._session.feed_start(name) if name.isidentifier() else None
+            if isinstance(snapshot, MontyComplete):
+                found[name] = snapshot.output
+        last: dict[str, Any] = json.loads(
+            last_frame(found, self._job["output_vars"], self._job["limits"]["results"])
+        )
+        return last
 
     def _feed(self, code: str, inputs: dict[str, Any]) -> None:
         snapshot = self._session.feed_start(
@@ -93,25 +99,25 @@ class Script:
         return None
 
     def _system(self, name: str, arguments: tuple[Any, ...]) -> Any:
-        secrets: dict[str, str] = self._job["secrets"]
         if name in ("time.sleep", "asyncio.sleep"):
             self._wire.closed.wait(min(max(float(arguments[0]), 0.0), _LONGEST_SLEEP))
             return {"return_value": None}
         if name == "os.environ":
-            return {"return_value": dict(secrets)}
+            return {"return_value": {}}
         if name == "os.getenv":
-            return {"return_value": secrets.get(arguments[0], arguments[1])}
+            return {"return_value": arguments[1]}
         return None
 
     def _progress(self, asked: FunctionSnapshot) -> Any:
         given = {**dict(zip(("fraction", "text"), asked.args, strict=False)), **asked.kwargs}
-        fraction, text = given.get("fraction"), given.get("text")
-        if fraction is not None and not (type(fraction) in (int, float) and 0 <= fraction <= 1):
-            return _raise("ValueError", "fraction must be a number from 0 to 1, or None")
-        told = None if text is None else str(text)[:1_000]
-        self._wire.send(
-            {"t": "progress", "fraction": None if fraction is None else float(fraction), "text": told}
-        )
+        fraction: Any = given.get("fraction")
+        text = given.get("text")
+        if type(fraction) not in (int, float):
+            return _raise("TypeError", "report_progress() takes a number from 0 to 1")
+        if not 0 <= fraction <= 1:
+            return _raise("ValueError", "report_progress() takes a number from 0 to 1")
+        words = None if text is None else str(text)[:500]
+        self._wire.send({"t": "progress", "fraction": float(fraction), "text": words})
         return {"return_value": None}
 
     def _call(self, name: str, asked: FunctionSnapshot) -> Any:
@@ -121,19 +127,28 @@ class Script:
         arguments = dict(zip(parameters, asked.args, strict=False))
         if twice := arguments.keys() & asked.kwargs.keys():
             return _raise("TypeError", f"{name}() got several values for `{min(twice)}`")
+        arguments |= asked.kwargs
         try:
-            sent = plain({**arguments, **asked.kwargs}, Budget(self._job["limits"]["results"]))
-        except NotPlain as error:
-            return _raise("TypeError", f"what {name}() is called with {error}")
+            sent = json.dumps(
+                {
+                    key: Converter(_MOST_ARGUMENTS).convert(value, ANY, key)
+                    for key, value in arguments.items()
+                },
+                allow_nan=False,
+            )
+        except Unfit as error:
+            return _raise("TypeError", f"{name}(): {error}")
         except TooLarge:
-            return _raise("ValueError", f"the arguments of {name}() are too large")
-        self._wire.send({"t": "call", "seq": self._seq, "function": name, "arguments": sent})
+            return _raise("TypeError", f"{name}(): the arguments take more than {_MOST_ARGUMENTS} bytes")
+        except (ValueError, RecursionError) as error:
+            return _raise("TypeError", f"{name}(): the arguments cannot be written as JSON: {error}")
+        self._wire.send({"t": "call", "seq": self._seq, "function": name, "arguments": json.loads(sent)})
         self._seq += 1
         answer = self._wire.receive()
         failure = answer.get("failure")
         if failure is None:
             return {"return_value": answer.get("value")}
-        return _raise(_EXCEPTION[failure["kind"]], _wording(failure))
+        return _raise(EXCEPTIONS.get(failure["kind"], "RuntimeError"), _wording(failure))
 
 
 def _wording(failure: dict[str, Any]) -> str:
