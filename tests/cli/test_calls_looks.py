@@ -274,3 +274,29 @@ def test_since_counts_only_what_is_young_enough(tmp_path: Path) -> None:
     (tmp_path / "a.jsonl").write_bytes(lines([*old, *new]))
     assert data(tmp_path, "calls", "stats", "--since", "1h", "a.jsonl")["calls"] == 1
     assert data(tmp_path, "calls", "stats", "--since", "1d", "a.jsonl")["calls"] == 2
+
+
+def test_the_calls_of_an_execution_are_found_by_its_id(tmp_path: Path) -> None:
+    execution = "0f6b1c9e-7a39-4c55-9a52-0c1d8a1f5b11"
+    (tmp_path / "a.jsonl").write_bytes(
+        lines(
+            [
+                decided("x-1", at(1), "read", parent=execution),
+                ended("x-1", at(2)),
+                decided("x-2", at(3), "write"),
+                decided("x-3", at(4), "rm", code="DEN001", parent=execution),
+            ]
+        )
+    )
+    tail = data(tmp_path, "calls", "tail", "--parent", execution, "a.jsonl")["calls"]
+    assert [call["id"] for call in tail] == ["x-1", "x-3"]
+    counted = data(tmp_path, "calls", "stats", "--parent", execution, "a.jsonl")
+    assert (counted["calls"], counted["denied"]) == (2, 1)
+    shown = data(tmp_path, "calls", "show", execution, "a.jsonl")
+    assert shown["decisions"] == []
+    assert [call["id"] for call in shown["children"]] == ["x-1", "x-3"]
+    text = callgate(tmp_path, "calls", "show", execution, "a.jsonl", "--format", "plain").stdout.decode()
+    assert f"execution: {execution}" in text
+    assert "child: x-3" in text
+    assert "none in this file" not in text
+    assert f"parent: {execution}" in callgate(tmp_path, "calls", "show", "x-3", "a.jsonl").stdout.decode()

@@ -22,6 +22,11 @@ def add_audit_arguments(parser: argparse.ArgumentParser) -> None:
     add_look_arguments(parser)
 
 
+def add_parent_argument(parser: argparse.ArgumentParser) -> None:
+    """Declare `--parent`."""
+    parser.add_argument("--parent", metavar="UUID", help="only calls that this execution of code made")
+
+
 def add_look_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare `--format` and `--color`."""
     parser.add_argument("--format", choices=("human", "plain", "json"), default=None)

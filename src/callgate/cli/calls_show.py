@@ -32,6 +32,7 @@ EXAMPLES = """\
 examples:
   callgate calls show 5e884f-1a audit.jsonl
   callgate calls show 5e8 audit.jsonl                   the only call whose id begins so
+  callgate calls show 0f6b1c9e-… audit.jsonl            the calls that an execution of code made
   callgate calls show 5e884f-1a -c callgate.yaml --format json
 
 exit status: 0 it is there, 1 it is not, or several could be meant, 5 the file cannot be read
@@ -57,12 +58,12 @@ def run(options: argparse.Namespace) -> int:
     entries = Entries(path, arguments=True)
     with open_audit(path) as file:
         found = _find(file, path, entries, options.id)
-        could = [] if found.decisions else _beginning_with(file, path, options.id)
+        could = [] if found.decisions or found.children else _beginning_with(file, path, options.id)
         if len(could) == 1:
             file.seek(0)
             found = _find(file, path, Entries(path, arguments=True), could[0])
     entries.warn(options)
-    if not found.decisions:
+    if not (found.decisions or found.children):
         sys.stderr.write(f"no call {quote(options.id)} in {quote(path, 200)}{_several(could)}\n")
         return 1
     look, color = look_of(options)
@@ -144,9 +145,18 @@ def _as_text(found: _Found, aligned: bool, on: bool) -> Iterator[str]:
     for decision in found.decisions:
         for name, value in _decision_rows(decision, latest, on):
             yield _row(name, value, aligned, on)
+        if decision.parent is not None and decision.parent not in found.parents:
+            yield _row("parent", cut(decision.parent, _MAX_TEXT), aligned, on)
+    if not found.decisions:
+        yield _row(
+            "execution",
+            cut(next(iter(found.children.values())).decision.parent or "", _MAX_TEXT),
+            aligned,
+            on,
+        )
     for outcome in found.outcomes:
         yield _row("outcome", _outcome(outcome), aligned, on)
-    if not found.outcomes:
+    if found.decisions and not found.outcomes:
         yield _row("outcome", "none in this file", aligned, on)
     for name, calls in (("parent", found.parents), ("child", found.children)):
         for call in calls.values():

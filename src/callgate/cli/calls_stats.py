@@ -11,6 +11,7 @@ from callgate.audit.verify import lines_of
 from callgate.cli.audit_input import (
     Entries,
     add_audit_arguments,
+    add_parent_argument,
     audit_path,
     look_of,
     open_audit,
@@ -47,6 +48,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--since", metavar="SPAN", help="only calls of the last SPAN: `90s`, `15m`, `1h`, `7d`"
     )
     parser.add_argument("--by", choices=("tool", "server", "identity", "code"), default="tool")
+    add_parent_argument(parser)
     add_audit_arguments(parser)
 
 
@@ -61,7 +63,9 @@ def run(options: argparse.Namespace) -> int:
     pairs = Pairs()
     with open_audit(path) as file:
         for entry in entries.among(lines_of(file)):
-            if entry.kind == "outcome" or (entry.kind == "decision" and _counts(entry, since)):
+            if entry.kind == "outcome" or (
+                entry.kind == "decision" and _counts(entry, since, options.parent)
+            ):
                 for call in pairs.feed(entry):
                     counted.add(call)
     for call in pairs.rest():
@@ -77,8 +81,8 @@ def run(options: argparse.Namespace) -> int:
     return 0
 
 
-def _counts(decision: Entry, since: datetime | None) -> bool:
-    if is_self_test(decision):
+def _counts(decision: Entry, since: datetime | None, parent: str | None) -> bool:
+    if is_self_test(decision) or (parent is not None and decision.parent != parent):
         return False
     if since is None:
         return True

@@ -12,7 +12,14 @@ from typing import BinaryIO
 from callgate.audit.backwards import lines_backwards
 from callgate.audit.calls import Call, Entry, Pairs, PairsBackwards, is_self_test
 from callgate.audit.verify import lines_of
-from callgate.cli.audit_input import Entries, add_audit_arguments, audit_path, look_of, open_audit
+from callgate.cli.audit_input import (
+    Entries,
+    add_audit_arguments,
+    add_parent_argument,
+    audit_path,
+    look_of,
+    open_audit,
+)
 from callgate.cli.calls_text import (
     CALL_SCHEMA,
     CALLS_SCHEMA,
@@ -53,6 +60,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--server", metavar="NAME", help="only calls of this server")
     parser.add_argument("--tool", metavar="NAME", help="only calls of this tool")
     parser.add_argument("--identity", metavar="NAME", help="only calls of this caller: `key:ann`, or `ann`")
+    add_parent_argument(parser)
     parser.add_argument("--verdict", choices=WORDS, help="only calls that were decided, or ended, so")
     add_audit_arguments(parser)
 
@@ -110,6 +118,7 @@ def _wanted(call: Call, options: argparse.Namespace) -> bool:
         (options.server is None or decision.server == options.server)
         and (options.tool is None or decision.tool == options.tool)
         and (options.identity is None or _is_called(decision.identity, options.identity))
+        and (options.parent is None or decision.parent == options.parent)
         and (options.verdict is None or word(call) == options.verdict)
         and not is_self_test(decision)
     )

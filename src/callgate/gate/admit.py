@@ -119,6 +119,9 @@ class Gate:
         What they charge goes to the store together, in their order. Never raises.
         """
         judged = [self._decide(call.policy, request_of(call)) for call in calls]
+        for call, (admission, _) in zip(calls, judged, strict=True):
+            if call.exhausted is not None and admission.denial is None:
+                admission.denial = reason_denial((call.exhausted,))
         charged = [
             (admission, decision, call.caller.server)
             for call, (admission, decision) in zip(calls, judged, strict=True)
@@ -136,7 +139,7 @@ class Gate:
             for call, (admission, decision) in zip(calls, judged, strict=True):
                 self._record(
                     *(admission, decision, call.request_id, call.arguments, call.spelled),
-                    *(call.caller, call.policy.revision),
+                    *(call.caller, call.policy.revision, call.parent),
                 )
         return [admission for admission, _ in judged]
 
@@ -180,17 +183,18 @@ class Gate:
         spelled: bytes | None,
         caller: Caller,
         revision: str,
+        parent: str | None = None,
     ) -> None:
         charged = len(decision.charges) if admission.reservation is not None else None
         text = _encode(arguments) if spelled is None else spelled
         described = describe_arguments(arguments, text, self._arguments_mode)
-        record = self._decided(admission, request_id, described, charged, caller, revision)
+        record = self._decided(admission, request_id, described, charged, caller, revision, parent)
         if self._arguments_mode == "full" and not fits(record, len(text)):
             # Found here, it is the end of this call alone; the audit would refuse the whole turn.
             if admission.denial is None:
                 self.refuse(admission, _TOO_LONG)
             described = describe_arguments(arguments, text, "hash")
-            record = self._decided(admission, request_id, described, None, caller, revision)
+            record = self._decided(admission, request_id, described, None, caller, revision, parent)
         self._fresh.append(record)
         if admission.denial is None:
             self.must_commit = True
@@ -310,6 +314,7 @@ class Gate:
         charged: int | None,
         caller: Caller,
         revision: str,
+        parent: str | None,
     ) -> DecisionRecord:
         denial = admission.denial
         # By position: one of these is made for every call.
@@ -329,6 +334,7 @@ class Gate:
             None if denial is None else denial.reason,
             None if denial is None else denial.retry_after,
             charged,
+            parent,
         )
 
     def _outcome(

@@ -4,7 +4,7 @@ from typing import Any, Protocol
 
 from msgspec import Struct
 
-from callgate.decision import Decision, Request
+from callgate.decision import Decision, Reason, Request
 from callgate.gate.denial import Denial
 
 
@@ -47,7 +47,8 @@ class Caller:
 class Call(Struct, gc=False):
     """One tools/call of many callers' (`Gate.admit_all`). `arguments` and `schema` as in `decision.Request`.
 
-    `spelled` is the canonical JSON of `arguments`, if somebody has it already.
+    `spelled` is the canonical JSON of `arguments`, if somebody has it already. `parent` is the execution of code
+    that makes the call; `exhausted` is why that may make no further one, whatever the policy says of this one.
     """
 
     policy: DecidesCalls
@@ -57,6 +58,8 @@ class Call(Struct, gc=False):
     request_id: str | int
     schema: Any = None
     spelled: bytes | None = None
+    parent: str | None = None
+    exhausted: Reason | None = None
 
 
 class Admission(Struct, gc=False):
