@@ -1,1 +1,264 @@
-"""Puts `callgate runner` together."""
+"""Puts `callgate runner`, `callgate runner worker` and `callgate runner check` together."""
+
+import asyncio
+import os
+import signal
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+
+import uvloop
+from msgspec import Struct
+
+import callgate
+from callgate.auth.authenticator import Authenticator
+from callgate.clock import SystemClock
+from callgate.config.loaded import Loaded
+from callgate.config.runner_model import RunnerConfig
+from callgate.config.secrets import read_secret
+from callgate.errors import UsageError
+from callgate.runner.bridge.gated import GatedBridge
+from callgate.runner.jobs.accepting import Accepting
+from callgate.runner.jobs.engine import LiveEngine
+from callgate.runner.jobs.notices import Notices
+from callgate.runner.jobs.parts import Parts
+from callgate.runner.jobs.queue import Queue
+from callgate.runner.jobs.worker import Worker
+from callgate.runner.operator_secrets import OperatorSecrets
+from callgate.runner.options import RunnerOptions
+from callgate.runner.package_folders import PackageFolders
+from callgate.runner.packages.store import PackageStore
+from callgate.runner.sandbox.contract import Backend, WallReport
+from callgate.runner.server.options import ServerOptions
+from callgate.runner.server.over_http import serve_http
+from callgate.runner.server.over_stdio import serve_stdio
+from callgate.runner_parts import (
+    backend_of,
+    budgets_of,
+    limits_of,
+    listen_at,
+    open_store,
+    read_configuration,
+    surroundings,
+    worker_options,
+)
+from callgate.telemetry.logs import Log
+from callgate.transports.spawner import Spawner
+
+RUNNING_VARIABLE = "CALLGATE_RUNNER"
+"""Set where a runner starts the servers of its scripts."""
+
+
+class Check(Struct, frozen=True):
+    """What `callgate runner check` found."""
+
+    backend: str
+    tier: str
+    walls: Sequence[WallReport]
+
+
+def serve(options: RunnerOptions, spawner: Spawner) -> int:
+    """Serve until told to end, or until stdin ends. Raises CallgateError."""
+    _refuse_nesting()
+    loaded, runner = read_configuration(options)
+    return uvloop.run(_Runner(options, loaded, runner, spawner).serve())
+
+
+def work(options: RunnerOptions, spawner: Spawner) -> int:
+    """Run executions until told to end. Raises CallgateError."""
+    _refuse_nesting()
+    loaded, runner = read_configuration(options)
+    if read_secret(runner.queue).startswith("memory:"):
+        raise UsageError(
+            "USE002",
+            "a worker needs a queue that it shares with runners",
+            "give `--queue redis://HOST:PORT/DB`",
+        )
+    return uvloop.run(_Runner(options, loaded, runner, spawner).work())
+
+
+def check(config: str | None) -> Check:
+    """Try the walls. Raises SandboxError: one is missing."""
+    _, runner = read_configuration(RunnerOptions(config=config))
+
+    async def run() -> Check:
+        backend = backend_of(runner, ())
+        try:
+            walls = await backend.open()
+        finally:
+            await backend.close()
+        return Check(backend.name, backend.tier, walls)
+
+    return uvloop.run(run())
+
+
+def _refuse_nesting() -> None:
+    if os.environ.get(RUNNING_VARIABLE):
+        raise UsageError(
+            "RUN056",
+            "this runner was started by another runner, as a server for its scripts",
+            "list the servers that scripts may call as `runner.servers`",
+        )
+
+
+class _Runner:
+    """Everything that one process runs executions with, or accepts them."""
+
+    def __init__(
+        self, options: RunnerOptions, loaded: Loaded, runner: RunnerConfig, spawner: Spawner
+    ) -> None:
+        self._options = options
+        self._loaded = loaded
+        self._runner = runner
+        self._spawner = spawner
+        self._clock = SystemClock()
+        self._notices = Notices()
+
+    async def serve(self) -> int:
+        async with AsyncExitStack() as open_parts, self._logging() as log:
+            engine, backend = await self._engine(open_parts, log)
+            names = tuple(server.name for server in self._loaded.config.servers if self._is_used(server.name))
+            options = ServerOptions(
+                servers=names,
+                trusted_gates=self._runner.trusted_gates,
+                drain=self._runner.drain,
+                backend=self._runner.backend,
+                tier=None if backend is None else backend.tier,
+            )
+            log("banner", self._banner(backend))
+            if self._options.http is None:
+                await serve_stdio(engine, options)
+            else:
+                await self._serve_http(engine, options, self._options.http, log)
+            log("info", "ending: executions under way have some seconds to end; what is left goes on later")
+        return 0
+
+    async def work(self) -> int:
+        stop = asyncio.Event()
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, stop.set)
+        async with AsyncExitStack() as open_parts, self._logging() as log:
+            _, backend = await self._engine(open_parts, log)
+            log("banner", self._banner(backend))
+            await stop.wait()
+            log(
+                "info",
+                "ending: executions under way have some seconds to end; others go on with what is left",
+            )
+        return 0
+
+    async def _engine(self, opened: AsyncExitStack, log: "_Told") -> tuple[LiveEngine, Backend | None]:
+        """Open everything, in the order in which it is needed; `opened` closes it in the other."""
+        runner, config = self._runner, self._loaded.config
+        secrets = OperatorSecrets(config, runner, log)
+        journal = open_store(runner)
+        opened.push_async_callback(journal.close)
+        await journal.open()
+        bridge = GatedBridge(
+            self._loaded,
+            spawner=self._spawner,
+            servers=runner.servers,
+            clock=self._clock,
+            log=log.from_any_thread,
+        )
+        opened.push_async_callback(bridge.close)
+        await bridge.open()
+        store = PackageStore(runner.packages, python=runner.python)
+        opened.callback(store.close)
+        profile = (
+            await store.profile() if runner.backend == "bwrap" and runner.packages.profile == "data" else None
+        )
+        folders = PackageFolders(store, profile)
+        importable = frozenset() if profile is None else store.modules(profile)
+        backend = worker = None
+        if self._options.worker:
+            backend = backend_of(runner, folders.base)
+            opened.push_async_callback(backend.close)
+            await backend.open()
+            parts = Parts(
+                journal=journal,
+                backend=backend,
+                bridge=bridge,
+                packages=folders,
+                secrets=secrets,
+                grants=budgets_of(self._loaded.runner_policy),
+                options=worker_options(runner),
+                log=log,
+            )
+            worker = Worker(parts, self._notices)
+        queue, local = await self._queues(opened, worker)
+        if worker is not None:
+            opened.push_async_callback(self._stop, worker, [queue] if local is None else [queue, local])
+            for one in filter(None, (queue, local)):
+                one.start_worker(runner.concurrency, worker_options(runner).name)
+            worker.start(queue.put)
+        accepting = Accepting(surroundings(runner, importable))
+        engine = LiveEngine(journal, queue, local, bridge, self._notices, worker, accepting, log)
+        return engine, backend
+
+    async def _queues(self, opened: AsyncExitStack, worker: Worker | None) -> tuple[Queue, Queue | None]:
+        """The queue, and one for this process alone where that is another."""
+        url = read_secret(self._runner.queue)
+        execute = _nothing if worker is None else worker.execute
+        queue = await opened.enter_async_context(Queue(url, execute, lease=self._runner.lease))
+        if queue.in_memory or worker is None:
+            return queue, None
+        local = Queue("memory://", execute, lease=self._runner.lease)
+        return queue, await opened.enter_async_context(local)
+
+    async def _stop(self, worker: Worker, queues: Sequence[Queue]) -> None:
+        for queue in queues:
+            await queue.stop_worker()
+        await worker.stop(self._runner.drain)
+
+    async def _serve_http(self, engine: LiveEngine, options: ServerOptions, http: str, log: "_Told") -> None:
+        auth = self._loaded.config.auth
+        authenticator = Authenticator(auth, clock=self._clock, notify=log.noticed)
+        await serve_http(
+            engine,
+            listen_at(self._loaded.config.listen, http),
+            authenticator if auth is not None else None,
+            options,
+            auth=auth,
+            listening=lambda url: log("notice", f"listening on {url}"),
+        )
+
+    def _is_used(self, server: str) -> bool:
+        return self._runner.servers is None or server in self._runner.servers
+
+    def _banner(self, backend: Backend | None) -> str:
+        limits = limits_of(self._runner)
+        runs = "accepts only" if backend is None else f"sandbox {backend.name} ({backend.tier})  self-test ok"
+        return (
+            f"{callgate.__version__}  runner  {runs}  {limits.memory >> 20} MiB each"
+            f"  {self._runner.concurrency} at once"
+        )
+
+    @asynccontextmanager
+    async def _logging(self) -> AsyncIterator["_Told"]:
+        log = Log(self._options.log_level, self._options.log_format, self._clock)
+        try:
+            yield _Told(log)
+        finally:
+            log.close()
+
+
+class _Told:
+    """The log as the parts call it."""
+
+    def __init__(self, log: Log) -> None:
+        self._log = log
+        self._loop = asyncio.get_running_loop()
+
+    def __call__(self, level: str, text: str) -> None:
+        self._log(level, text)
+
+    def from_any_thread(self, level: str, text: str) -> None:
+        self._loop.call_soon_threadsafe(self._log, level, text)
+
+    def noticed(self, code: str, text: str) -> None:
+        self._log("warning", f"[{code}] {text}")
+
+
+async def _nothing(_uuid: str) -> None:
+    """Takes up nothing: this process only accepts."""

@@ -55,6 +55,7 @@ def read_runner(
     section.take("max_attempts", count(1, 100))
     section.take("sync", one_of("full", "normal"))
     section.take("drain", duration(0.0, _DAY))
+    section.take("trusted_gates", each_of(string))
     return RunnerConfig(**section.values), policies[0] if policies else None, section
 
 
@@ -131,6 +132,7 @@ def _packages(folder: Folder) -> Reader:
     def read(node: Node, what: str, findings: ConfigFindings) -> PackagesConfig:
         section = Section(node, what, "in `packages`", PACKAGES, findings)
         section.take("enabled", boolean)
+        section.take("profile", one_of("data", "none"))
         section.take("allow", each_of(package, at_least=1))
         section.take("deny", each_of(package))
         section.take("cache", folder.file)

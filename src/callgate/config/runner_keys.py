@@ -48,6 +48,8 @@ RUNNER: tuple[Key, ...] = (
         "5"),
     Key("sync", "`full` or `normal`", "Whether what the journal accepted survives a power cut, or only the end of the "
         "process. For SQLite.", "full", {"enum": ["full", "normal"]}, "full"),
+    Key("trusted_gates", "list of identities", "The authenticated callers whose word is taken about whom they call for "
+        "(`forward_identity` of a gate before this runner, over HTTP).", "[gate]", array(TEXT), "[]"),
     Key("drain", A_DURATION, "How long executions may take to end after SIGTERM; what has not ended is begun anew by "
         "the next worker.", "30s", DURATION, "10s"),
 )  # fmt: skip
@@ -67,6 +69,9 @@ LIMITS: tuple[Key, ...] = (
 
 PACKAGES: tuple[Key, ...] = (
     Key("enabled", "`true` or `false`", "Whether `additional_imports` may install anything.", "false", TRUTH, "true"),
+    Key("profile", "`data` or `none`", "Packages that every execution sees: `data` stands for numpy, pandas and "
+        "httpx, if they are installed beside the runner (`pip install 'callgate[data]'`).", "none", {"enum": ["data", "none"]},
+        "data"),
     Key("allow", "list of names and patterns", "The packages that may be installed, with what they need. `*` and `?` "
         "are wildcards; `-`, `_` and `.` are the same, and so are large and small letters.", '[numpy, "types-*"]',
         array(TEXT, at_least=1), "any that `deny` does not name"),

@@ -31,6 +31,8 @@ class PackagesConfig(Struct, frozen=True, kw_only=True):
     """
 
     enabled: bool = True
+    profile: Literal["data", "none"] = "data"
+    """What every execution sees, if it is installed beside the runner."""
     allow: tuple[str, ...] = ()
     deny: tuple[str, ...] = ()
     cache: str | None = None
@@ -75,3 +77,5 @@ class RunnerConfig(Struct, frozen=True, kw_only=True):
     max_attempts: int = 5
     sync: Literal["full", "normal"] = "full"
     drain: float = 10.0
+    trusted_gates: tuple[str, ...] = ()
+    """Identities whose `Callgate-Identity` is believed."""

@@ -77,7 +77,11 @@ class Attempt:
         return None
 
     async def _run(self) -> Ending | None:
-        preparing = asyncio.create_task(prepare(self._claim, self._parts))
+        async with contextlib.AsyncExitStack() as in_use:
+            return await self._prepared(in_use)
+
+    async def _prepared(self, in_use: contextlib.AsyncExitStack) -> Ending | None:
+        preparing = asyncio.create_task(prepare(self._claim, self._parts, in_use))
         stop = await self._first(preparing)
         if stop is not None:
             return await self._stopped(stop)

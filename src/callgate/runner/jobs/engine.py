@@ -51,7 +51,7 @@ class LiveEngine:
 
     async def submit(self, owner: Owner, spec: Spec) -> Execution:
         """As `contract.Engine.submit`."""
-        self._accept(owner, spec)
+        await self._accept(owner, spec)
         queue = self._place(spec)
         execution = Execution(uuid=str(uuids.uuid4()), owner=owner, spec=spec)
         try:

@@ -1,6 +1,7 @@
 """What a worker works with. Data only; `app_runner` puts it together."""
 
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import AbstractAsyncContextManager
 from typing import Protocol
 
 from msgspec import Struct
@@ -13,8 +14,8 @@ from callgate.runner.sandbox.contract import Backend, Limits, Packages
 Log = Callable[[str, str], None]
 """Level and one line, fit to be shown to the operator."""
 
-ProvidePackages = Callable[[Sequence[str]], Awaitable[Sequence[Packages]]]
-"""The folders for `additional_imports`, the base profile among them. Raises PackagesError."""
+PackagesFor = Callable[[Sequence[str]], AbstractAsyncContextManager[Sequence[Packages]]]
+"""The folders for `additional_imports`, the base profile among them, in use until the end. Raises PackagesError."""
 
 
 class Secrets(Protocol):
@@ -57,12 +58,12 @@ class Parts(Struct, frozen=True, kw_only=True):
     journal: Journal
     backend: Backend
     bridge: Bridge
-    packages: ProvidePackages
+    packages: PackagesFor
     secrets: Secrets
     grants: Grants
     options: WorkerOptions
     log: Log
 
 
-Accept = Callable[[Owner, Spec], None]
+Accept = Callable[[Owner, Spec], Awaitable[None]]
 """Looks at what is asked for before anything is stored. Raises `contract.Refusal`."""

@@ -4,6 +4,7 @@ Nothing of the script has run when anything here fails.
 """
 
 import asyncio
+from contextlib import AsyncExitStack
 from typing import Any
 
 from msgspec.structs import replace
@@ -26,13 +27,14 @@ class NotPrepared(Exception):
         self.ending = Ending(state="failed", cause=cause, error=error)
 
 
-async def prepare(claim: Claim, parts: Parts) -> Job:
-    """Make the job. Raises NotPrepared, PackagesError, CallgateError."""
+async def prepare(claim: Claim, parts: Parts, in_use: AsyncExitStack) -> Job:
+    """Make the job; what it needs stays there until `in_use` is closed. Raises NotPrepared, CallgateError."""
     execution = claim.execution
     spec = execution.spec
     secrets = _secrets(spec.required_secrets, parts)
     packages, not_ready = await asyncio.gather(
-        parts.packages(spec.additional_imports), parts.bridge.warm(spec.mcp_server_names)
+        in_use.enter_async_context(parts.packages(spec.additional_imports)),
+        parts.bridge.warm(spec.mcp_server_names),
     )
     if not_ready:
         told = "; ".join(f"{quote(name)}: {why}" for name, why in list(not_ready.items())[:_SHOWN])

@@ -28,7 +28,7 @@ from callgate.runner.sandbox.contract import Host, Job, Limits, Packages, Tier, 
 class BwrapBackend:
     """Scripts in bubblewrap. `python` as in `RunnerConfig`; `limits` and `network` are what most jobs will have.
 
-    `pool` sandboxes wait for such jobs, with no packages. `egress` lets jobs reach the hosts that they name; without
+    `pool` sandboxes wait for such jobs, with `packages`. `egress` lets jobs reach the hosts that they name; without
     it, jobs that name any are refused.
     """
 
@@ -41,12 +41,14 @@ class BwrapBackend:
         limits: Limits,
         python: str | None = None,
         pool: int = 2,
+        packages: Sequence[Packages] = (),
         network: Sequence[str] = (),
         egress: Egress | None = None,
     ) -> None:
         self._limits = limits
         self._python_path = python or sys.executable
         self._size = pool
+        self._packages = tuple(packages)
         self._network = bool(network)
         self._egress = egress
         self._bwrap = ""
@@ -64,7 +66,7 @@ class BwrapBackend:
             self._python = await asyncio.to_thread(interpreter, self._python_path)
             await asyncio.to_thread(self._guest.make, self._python_path)
             cores = len(os.sched_getaffinity(0))
-            base = environment_of(self._limits, network=self._network)
+            base = environment_of(self._limits, packages=self._packages, network=self._network)
             self._pool = Pool(self._start, base, size=self._size, at_once=cores)
             reports = await selftest.walls(self._selftest, self._limits)
             await self._pool.fill()
