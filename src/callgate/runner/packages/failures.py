@@ -5,6 +5,7 @@ recognised are passed on, escaped and short, without addresses and paths.
 """
 
 import re
+import signal
 
 from callgate.errors import PackagesError
 from callgate.runner.packages.requirement import similar
@@ -32,6 +33,8 @@ _NO_VERSION = (
 )
 _CONFLICT = "No solution found"
 _DISK = ("No space left on device", "Disk quota exceeded")
+# By the signal, as the shell and bubblewrap tell it, and as a parent sees it.
+_KILLED_BY_SIZE = (128 + signal.SIGXFSZ, -signal.SIGXFSZ)
 _TOO_LARGE = ("File too large", "os error 27")
 _UNREACHABLE = (
     *("error sending request", "Failed to fetch", "dns error", "tcp connect error", "Could not connect"),
@@ -57,7 +60,7 @@ def failure(finished: Finished) -> PackagesError:
     flat = " ".join(text.split())
     if any(word in text for word in _DISK):
         return PackagesError("PKG016", "packages cannot be kept: no space is left", "the operator makes room")
-    if any(word in text for word in _TOO_LARGE):
+    if finished.status in _KILLED_BY_SIZE or any(word in text for word in _TOO_LARGE):
         return too_large()
     if "Hash mismatch" in text:
         return PackagesError(
