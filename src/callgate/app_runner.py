@@ -5,6 +5,7 @@ import os
 import signal
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
+from typing import Any
 
 import uvloop
 from msgspec import Struct
@@ -18,10 +19,12 @@ from callgate.config.secrets import read_secret
 from callgate.errors import UsageError
 from callgate.runner.bridge.gated import GatedBridge
 from callgate.runner.jobs.accepting import Accepting
+from callgate.runner.jobs.contract import Engine
 from callgate.runner.jobs.engine import LiveEngine
 from callgate.runner.jobs.notices import Notices
 from callgate.runner.jobs.parts import Parts
 from callgate.runner.jobs.queue import Queue
+from callgate.runner.jobs.when_ready import EngineWhenReady
 from callgate.runner.jobs.worker import Worker
 from callgate.runner.operator_secrets import OperatorSecrets
 from callgate.runner.options import RunnerOptions
@@ -43,6 +46,8 @@ from callgate.runner_parts import (
 )
 from callgate.telemetry.logs import Log
 from callgate.transports.spawner import Spawner
+
+_TIERS = {"bwrap": "sandbox", "monty": "interpreter"}
 
 RUNNING_VARIABLE = "CALLGATE_RUNNER"
 """Set where a runner starts the servers of its scripts."""
@@ -114,23 +119,41 @@ class _Runner:
         self._notices = Notices()
 
     async def serve(self) -> int:
-        async with AsyncExitStack() as open_parts, self._logging() as log:
-            engine, backend = await self._engine(open_parts, log)
-            names = tuple(server.name for server in self._loaded.config.servers if self._is_used(server.name))
-            options = ServerOptions(
-                servers=names,
-                trusted_gates=self._runner.trusted_gates,
-                drain=self._runner.drain,
-                backend=self._runner.backend,
-                tier=None if backend is None else backend.tier,
-            )
-            log("banner", self._banner(backend))
-            if self._options.http is None:
-                await serve_stdio(engine, options)
-            else:
-                await self._serve_http(engine, options, self._options.http, log)
+        """A client is answered at once; its executions wait until every part is open and tested."""
+        ready: asyncio.Future[Engine] = asyncio.get_running_loop().create_future()
+        async with self._logging() as log, AsyncExitStack() as opened:
+            opening = asyncio.create_task(self._open(opened, log))
+            serving = asyncio.create_task(self._answer(EngineWhenReady(ready), log))
+            opened.push_async_callback(_ended, serving)
+            # What cannot be opened ends the process with its own error, whoever waits.
+            await asyncio.wait({opening, serving}, return_when=asyncio.FIRST_COMPLETED)
+            if serving.done():
+                await _ended(opening)
+                serving.result()
+                return 0
+            ready.set_result(opening.result())
+            await serving
             log("info", "ending: executions under way have some seconds to end; what is left goes on later")
         return 0
+
+    async def _open(self, opened: AsyncExitStack, log: "_Told") -> Engine:
+        engine, backend = await self._engine(opened, log)
+        log("banner", self._banner(backend))
+        return engine
+
+    async def _answer(self, engine: Engine, log: "_Told") -> None:
+        names = tuple(server.name for server in self._loaded.config.servers if self._is_used(server.name))
+        options = ServerOptions(
+            servers=names,
+            trusted_gates=self._runner.trusted_gates,
+            drain=self._runner.drain,
+            backend=self._runner.backend,
+            tier=_TIERS[self._runner.backend],
+        )
+        if self._options.http is None:
+            await serve_stdio(engine, options)
+        else:
+            await self._serve_http(engine, options, self._options.http, log)
 
     async def work(self) -> int:
         stop = asyncio.Event()
@@ -211,7 +234,7 @@ class _Runner:
             await queue.stop_worker()
         await worker.stop(self._runner.drain)
 
-    async def _serve_http(self, engine: LiveEngine, options: ServerOptions, http: str, log: "_Told") -> None:
+    async def _serve_http(self, engine: Engine, options: ServerOptions, http: str, log: "_Told") -> None:
         auth = self._loaded.config.auth
         authenticator = Authenticator(auth, clock=self._clock, notify=log.noticed)
         await serve_http(
@@ -258,6 +281,12 @@ class _Told:
 
     def noticed(self, code: str, text: str) -> None:
         self._log("warning", f"[{code}] {text}")
+
+
+async def _ended(task: "asyncio.Task[Any]") -> None:
+    """End the task, and let what it raised be raised by whoever waits for it."""
+    task.cancel()
+    await asyncio.wait({task})
 
 
 async def _nothing(_uuid: str) -> None:

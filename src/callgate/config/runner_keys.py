@@ -70,8 +70,8 @@ LIMITS: tuple[Key, ...] = (
 PACKAGES: tuple[Key, ...] = (
     Key("enabled", "`true` or `false`", "Whether `additional_imports` may install anything.", "false", TRUTH, "true"),
     Key("profile", "`data` or `none`", "Packages that every execution sees: `data` stands for numpy, pandas and "
-        "httpx, if they are installed beside the runner (`pip install 'callgate[data]'`).", "none", {"enum": ["data", "none"]},
-        "data"),
+        "httpx, if they are installed beside the runner (`pip install 'callgate[data]'`).", "none",
+        {"enum": ["data", "none"]}, "data"),
     Key("allow", "list of names and patterns", "The packages that may be installed, with what they need. `*` and `?` "
         "are wildcards; `-`, `_` and `.` are the same, and so are large and small letters.", '[numpy, "types-*"]',
         array(TEXT, at_least=1), "any that `deny` does not name"),

@@ -63,6 +63,10 @@ class Bridge(Protocol):
         """The tools that `owner` may see: hidden ones are absent. `servers` None: all."""
         ...
 
+    def mentioned(self, text: str) -> Sequence[str]:
+        """The servers whose functions a text could name: only those have to be asked what they offer."""
+        ...
+
     def known(self, function: str) -> ToolInfo | None:
         """The tool behind a function's name, as it was last listed; None if it is not known."""
         ...

@@ -39,7 +39,9 @@ async def prepare(claim: Claim, parts: Parts, in_use: AsyncExitStack) -> Job:
     if not_ready:
         told = "; ".join(f"{quote(name)}: {why}" for name, why in list(not_ready.items())[:_SHOWN])
         raise NotPrepared("servers", f"servers are not ready: {told}")
-    tools = await parts.bridge.tools(execution.owner)
+    # Only servers that the script can mean: the others need not even be started.
+    meant = parts.bridge.mentioned("\n".join((spec.script, *spec.required_tools)))
+    tools = await parts.bridge.tools(execution.owner, meant) if meant else []
     names = {tool.function for tool in tools}
     missing = [name for name in spec.required_tools if name not in names]
     if missing:
