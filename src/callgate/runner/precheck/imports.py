@@ -64,7 +64,7 @@ def _instead(top: str, around: Surroundings) -> str:
     have = f"beside the standard library there is {', '.join(map(quote, there))}" if there else None
     known = sys.stdlib_module_names | around.importable
     if top not in DISTRIBUTION_OF and (
-        close := get_close_matches(top, known | set(DISTRIBUTION_OF), n=1, cutoff=0.8)
+        close := get_close_matches(top, known | set(DISTRIBUTION_OF), n=1, cutoff=0.75)
     ):
         package = DISTRIBUTION_OF.get(close[0]) if close[0] not in known else None
         from_where = (
