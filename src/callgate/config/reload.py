@@ -11,6 +11,7 @@ from msgspec.structs import fields
 from callgate.config.loaded import Loaded
 from callgate.config.loader import ConfigLoad
 from callgate.config.model import ServeConfig
+from callgate.config.purpose import Purpose
 from callgate.diagnostics import Diagnostic
 from callgate.errors import ConfigError
 from callgate.text import escape
@@ -19,10 +20,14 @@ Log = Callable[[Literal["error", "warning"], str], None]
 
 
 class ConfigReload:
-    """Reads the configuration at `path` again, one reading at a time. Nothing it is given ever raises out of it."""
+    """Reads the configuration at `path` again, one reading at a time. Nothing it is given ever raises out of it.
 
-    def __init__(self, path: str, log: Log) -> None:
+    `purpose` is what it is read for, as `settled_config` was told.
+    """
+
+    def __init__(self, path: str, log: Log, purpose: Purpose = "serve") -> None:
         self._path = path
+        self._purpose: Purpose = purpose
         self._log = log
         self._load: ConfigLoad | None = None
         self.refused: ConfigError | None = None
@@ -41,7 +46,7 @@ class ConfigReload:
         """
         self.cancel()
         try:
-            self._load = ConfigLoad(self._path)
+            self._load = ConfigLoad(self._path, self._purpose)
         except OSError as error:
             self._log("error", f"the changed files cannot be read now, the old ones stay: {error.strerror}")
             return None

@@ -9,7 +9,13 @@ from typing import Any
 
 import msgspec
 from mcp import MCPError
-from mcp_types import CONNECTION_CLOSED, REQUEST_TIMEOUT, CallToolResult, InputRequiredResult
+from mcp_types import (
+    CONNECTION_CLOSED,
+    MISSING_REQUIRED_CLIENT_CAPABILITY,
+    REQUEST_TIMEOUT,
+    CallToolResult,
+    InputRequiredResult,
+)
 from msgspec import Struct
 
 from callgate.audit.record import Status
@@ -23,6 +29,7 @@ MAX_DEPTH = 100
 MAX_ERROR = 16 << 10
 """Characters of what a tool says of its own failure."""
 
+_ASKS = "the tool asks the person or the model for something, and scripts cannot be asked"
 _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder().decode
 
@@ -39,8 +46,7 @@ class Outcome(Struct, frozen=True):
 def of_result(result: Any) -> Outcome:
     """What the server answered."""
     if isinstance(result, InputRequiredResult):
-        text = "the tool asks the person for something, and scripts cannot be asked"
-        return Outcome(failed(text, "RUN080"), "input_required")
+        return Outcome(failed(_ASKS, "RUN080"), "input_required")
     if not isinstance(result, CallToolResult) or result.result_type != "complete":
         return Outcome(failed("the server's answer is none that a script can be given", "RUN081"), "unknown")
     if result.is_error:
@@ -56,10 +62,13 @@ def of_result(result: Any) -> Outcome:
 
 def of_error(error: MCPError, seconds: float) -> Outcome:
     """What the server answered instead of a result, or what was heard instead of an answer."""
-    if error.code == REQUEST_TIMEOUT:
+    # Servers use these codes, too, for whatever they like.
+    if error.code == REQUEST_TIMEOUT and error.message.startswith("Request "):
         return Outcome(failed(f"the server has not answered for {seconds:g} seconds", "UPS042"), "unknown")
-    if error.code == CONNECTION_CLOSED:
+    if error.code == CONNECTION_CLOSED and error.message.startswith(("Connection closed", "SSE stream ")):
         return Outcome(failed("the server ended before it answered", "UPS041"), "unknown")
+    if error.code == MISSING_REQUIRED_CLIENT_CAPABILITY:
+        return Outcome(failed(_ASKS, "RUN080"), "rpc_error", rpc_code=error.code)
     text = f"the server answered with an error: {shown(error.message)} ({error.code})"
     return Outcome(failed(text, "RUN082"), "rpc_error", rpc_code=error.code)
 

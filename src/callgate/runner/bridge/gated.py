@@ -19,8 +19,8 @@ from callgate.config.loaded import Loaded
 from callgate.gate.call import Admission
 from callgate.runner.answer import Answer
 from callgate.runner.bridge import answers
+from callgate.runner.bridge.budgets import Spending
 from callgate.runner.bridge.catalog import Catalog
-from callgate.runner.bridge.connection import Connection
 from callgate.runner.bridge.contract import BeforeForward, CallCounts, Parent, ToolInfo
 from callgate.runner.bridge.exact import Unsendable, exact
 from callgate.runner.bridge.failures import Unreachable
@@ -64,13 +64,15 @@ class GatedBridge:
         self._clock = clock or SystemClock()
         self._log = log
         self._judge: Judge | None = None
+        self._spending = Spending()
         self._servers: dict[str, Server] = {}
         self._catalogs: dict[str, Catalog] = {}
+        self._prefixes: dict[str, str] = {}
 
     async def open(self) -> None:
         names = tuple(server.name for server in self._wanted)
         self._judge = Judge(self._loaded, names, self._clock, self._log)
-        prefixes = server_prefixes(names)
+        self._prefixes = prefixes = server_prefixes(names)
         for config in self._wanted:
             changed = partial(self._changed, config.name)
             server = Server(config, self._nursery, self._clock, self._log, changed)
@@ -97,6 +99,9 @@ class GatedBridge:
             if not policy.hides(tool.tool)
         ]
 
+    def mentioned(self, text: str) -> Sequence[str]:
+        return [name for name, prefix in self._prefixes.items() if prefix in text]
+
     def known(self, function: str) -> ToolInfo | None:
         for name, catalog in self._catalogs.items():
             tool = catalog.listing.tools.get(function)
@@ -117,7 +122,7 @@ class GatedBridge:
             await self.tools(parent.owner)
             tool = self.known(function)
         if tool is None:
-            return _unknown(function)
+            return self._unknown(function)
         try:
             judged, spelled = exact(tool.tool, arguments)
         except Unsendable as problem:
@@ -129,22 +134,28 @@ class GatedBridge:
             listing = await self._catalogs[tool.server].current()
             schema = None if listing is None else listing.schemas.get(tool.tool)
         if judge.current(tool.server).hides(tool.tool):
-            return _unknown(function)
-        admission = await judge.judge(tool.server, tool.tool, parent, judged, spelled, schema, counts)
-        denial = admission.denial
-        if denial is not None:
-            if denial.detail is not None:
-                self._log("warning", f"{tool.server}: {denial.log_text} [{denial.code}]")
-            return answers.denied(denial)
+            return self._unknown(function)
+        policies = judge.policies
+        exhausted = self._spending.begin(
+            *(parent, tool, counts, policies.budgets(tool.server), policies.of_runner, self._functions())
+        )
         try:
-            await before_forward(admission.decision_id)
-            connection = await self._servers[tool.server].connection(parent.owner.key)
-        except Unreachable as failure:
-            return self._not_forwarded(admission, failure)
-        except BaseException:
-            judge.settle(Settlement(admission, "not_forwarded", ran=False))
-            raise
-        return await self._forward(tool, judged, admission, connection)
+            admission = await judge.judge(
+                *(tool.server, tool.tool, parent, judged, spelled, schema, exhausted)
+            )
+            denial = admission.denial
+            if denial is not None:
+                if denial.detail is not None:
+                    self._log("warning", f"{tool.server}: {denial.log_text} [{denial.code}]")
+                return answers.denied(denial)
+            try:
+                await before_forward(admission.decision_id)
+            except BaseException:
+                judge.settle(Settlement(admission, "not_forwarded", ran=False))
+                raise
+        finally:
+            self._spending.end(parent, tool)
+        return await self._forward(tool, judged, admission, parent.owner.key)
 
     async def close(self) -> None:
         for catalog in self._catalogs.values():
@@ -157,9 +168,16 @@ class GatedBridge:
             await asyncio.to_thread(self._spawner.close)
 
     async def _forward(
-        self, tool: ToolInfo, arguments: dict[str, Any], admission: Admission, connection: Connection
+        self, tool: ToolInfo, arguments: dict[str, Any], admission: Admission, owner: str
     ) -> Answer:
         server = self._servers[tool.server]
+        try:
+            connection = await server.connection(owner)
+        except Unreachable as failure:
+            return self._not_forwarded(admission, failure)
+        except BaseException:
+            self._opened.settle(Settlement(admission, "not_forwarded", ran=False))
+            raise
         seconds = server.config.timeout
         outcome = _LOST
         connection.in_flight += 1
@@ -196,6 +214,21 @@ class GatedBridge:
         await self._catalogs[name].read()
         return self._catalogs[name].failure
 
+    def _functions(self) -> dict[tuple[str, str], str]:
+        """Server and tool → function, where a policy of the runner counts by functions."""
+        if self._opened.policies.of_runner is None:
+            return {}
+        listed = (catalog.listing.tools.values() for catalog in self._catalogs.values())
+        return {(tool.server, tool.tool): tool.function for tools in listed for tool in tools}
+
+    def _unknown(self, function: str) -> Answer:
+        for name, catalog in self._catalogs.items():
+            if catalog.failure is not None and function.startswith(self._prefixes[name]):
+                text = f"the server of {quote(function, 200)} is not ready: {catalog.failure}"
+                return answers.failed(text, "UPS020", ran=False)
+        text = f"there is no tool {quote(function, 200)}; `searchTools` finds what is there"
+        return answers.failed(text, "RUN060", kind="unknown_tool", ran=False)
+
     def _changed(self, name: str) -> None:
         self._catalogs[name].outdated()
 
@@ -212,8 +245,3 @@ class GatedBridge:
         if self._judge is None:
             raise RuntimeError("the bridge is not open")
         return self._judge
-
-
-def _unknown(function: str) -> Answer:
-    text = f"there is no tool {quote(function, 200)}; `searchTools` finds what is there"
-    return answers.failed(text, "RUN060", kind="unknown_tool", ran=False)

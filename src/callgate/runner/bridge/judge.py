@@ -17,7 +17,7 @@ from callgate.decision import Decision, Effect, Reason, Request
 from callgate.gate.admit import Gate
 from callgate.gate.call import Admission, Call, Caller, DecidesCalls
 from callgate.policy.compile import Policy
-from callgate.runner.bridge.contract import CallCounts, Parent
+from callgate.runner.bridge.contract import Parent
 from callgate.runner.bridge.policies import Event, Log, Policies
 from callgate.runner.bridge.turns import Settlement, Turns
 from callgate.state.ledger import Ledger
@@ -68,6 +68,11 @@ class Judge:
         """The policy in force."""
         return self._policies.current(server)
 
+    @property
+    def policies(self) -> Policies:
+        """All policies in force."""
+        return self._policies
+
     async def settled(self, server: str) -> Policy:
         """The policy as its file says it now, if that is valid."""
         return await self._policies.settled(server)
@@ -80,9 +85,12 @@ class Judge:
         arguments: dict[str, Any],
         spelled: bytes,
         schema: Any,
-        counts: CallCounts | None,
+        exhausted: Reason | None,
     ) -> Admission:
-        """Judge one call, reserve what it charges, and return when that is recorded."""
+        """Judge one call, reserve what it charges, and return when that is recorded.
+
+        `exhausted` is why its execution may make no further one.
+        """
         owner = parent.owner
         caller = Caller(
             owner.limit_session,
@@ -92,11 +100,12 @@ class Judge:
             claims=owner.claims if owner.proven else None,
         )
         self._count += 1
-        del counts
         call = Call(
             *(self._policies.current(server), caller, tool, arguments, self._count),
             schema=schema,
             spelled=spelled,
+            parent=parent.parent_id,
+            exhausted=exhausted,
         )
         assert self._turns is not None  # noqa: S101  (made by __init__)
         return await self._turns.judge(call)

@@ -3,8 +3,6 @@
 A tool that is listed twice, that has a name no call may carry, or that is beyond the bounds, is left out.
 """
 
-from typing import Any
-
 import msgspec
 from mcp_types import Tool
 from msgspec import Struct
@@ -88,9 +86,3 @@ class Lister:
 def empty() -> Listing:
     """Nothing is known."""
     return Listing({}, {})
-
-
-def parameters(schema: dict[str, Any]) -> dict[str, Any]:
-    """The properties of an input schema that are named by text."""
-    properties = schema.get("properties")
-    return {k: v for k, v in properties.items() if isinstance(k, str)} if isinstance(properties, dict) else {}

@@ -6,13 +6,14 @@ deny rules.
 
 import asyncio
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Literal
 
 from callgate.clock import Clock
 from callgate.config.loaded import Loaded
 from callgate.config.reload import ConfigReload, changes, one_line
 from callgate.errors import CallgateError
+from callgate.policy.budgets import Budgets
 from callgate.policy.compile import Policy
 from callgate.policy.model import Document
 from callgate.proxy.selftest import refuses, with_canary
@@ -41,10 +42,16 @@ class Policies:
         self._told = told
         self._canary = f"self-test-{os.urandom(8).hex()}"
         self._in_force = {name: self._compiled(name, loaded.documents[name]) for name in servers}
-        paths = [loaded.config.path]
+        self._budgets = {name: Budgets(policy.document) for name, policy in self._in_force.items()}
+        self.of_runner = _budgets(loaded.runner_policy)
+        """The budgets of executions over all servers; None if the file names no policy for them."""
+        paths = [loaded.config.path] if servers else []
+        runner = loaded.config.runner
+        if servers and runner is not None and runner.policy is not None:
+            paths.append(runner.policy)
         paths += [server.policy for server in loaded.config.servers if server.name in self._in_force]
         self._watches = {path: FileWatch(path, clock, loaded.seen.get(path)) for path in dict.fromkeys(paths)}
-        self._reload = ConfigReload(loaded.config.path, log)
+        self._reload = ConfigReload(loaded.config.path, log, "runner")
         self._changed: set[str] = set()
         self._reading: asyncio.Future[None] | None = None
         self._timer: asyncio.TimerHandle | None = None
@@ -54,10 +61,9 @@ class Policies:
         """What is in force now."""
         return self._in_force[server]
 
-    @property
-    def revisions(self) -> Mapping[str, str]:
-        """The revision in force for each server."""
-        return {name: policy.revision for name, policy in self._in_force.items()}
+    def budgets(self, server: str) -> Budgets:
+        """What the policy in force says of executions."""
+        return self._budgets[server]
 
     async def settled(self, server: str) -> Policy:
         """What the files say now, if they are valid."""
@@ -133,9 +139,11 @@ class Policies:
                 self._log("error", f"{error.message} [{error.code}]")
                 self._told("policy_refused", error.code, error.message, name, policy.revision)
                 continue
+            self._budgets[name] = Budgets(fresh.document)
             text = f"policy {fresh.revision[:7]} of {quote(name)} is in force now"
             self._log("info", text)
             self._told("policy_reloaded", None, text, name, fresh.revision)
+        self.of_runner = _budgets(loaded.runner_policy)
         if other := changes(self._loaded.config, loaded.config):
             shown = ", ".join(quote(key) for key in other[:5])
             self._log("warning", f"{shown} of the configuration changed: that counts after a restart")
@@ -146,3 +154,7 @@ class Policies:
         if not refuses(policy, self._canary):
             raise CallgateError("SELF001", f"the self-test of the policy of `{name}` failed")
         return policy
+
+
+def _budgets(document: Document | None) -> Budgets | None:
+    return None if document is None else Budgets(document)
