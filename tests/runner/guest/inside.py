@@ -33,7 +33,8 @@ User = Literal["dropped", "namespace"]
 USERS: tuple[User, ...] = ("dropped", "namespace") if os.geteuid() == 0 else ("namespace",)
 
 PACKAGES = "/packages/data"
-_UID = 2_000_017
+UID = 2_000_000 + os.getpid()
+"""Nobody else's: limits on threads count all that a user has."""
 _SECONDS = 60.0
 
 Answering = Callable[[str, dict[str, Any]], Any]
@@ -109,7 +110,7 @@ def command(user: User, arguments: Sequence[str], *, disk: int = 64 << 20) -> li
         made += ["--dev-bind", f"/dev/{name}", f"/dev/{name}"]
     for folder in guest_files.WRITABLE:
         made += ["--perms", "1777", "--size", str(disk), "--tmpfs", folder]
-    made += ["--remount-ro", "/", "--chdir", "/work", "--"]
+    made += ["--symlink", "/tmp", "/dev/shm", "--remount-ro", "/", "--chdir", "/work", "--"]
     made += [f"/opt/python/bin/python{sys.version_info[0]}.{sys.version_info[1]}", *arguments]
     return made if user == "dropped" else plain_command(*made)
 
@@ -160,6 +161,11 @@ class Inside:
         with contextlib.suppress(BrokenPipeError):
             while view:
                 view = view[os.write(self._job, view) :]
+
+    def hang_up(self) -> None:
+        """Close the host's end, as its death would."""
+        os.close(self._job)
+        self._job = os.open(os.devnull, os.O_WRONLY)
 
     def frames(self) -> Iterator[dict[str, Any]]:
         """Frames as they come, until the guest closes its end."""
@@ -227,7 +233,7 @@ def run_inside(
     **parts: Any,
 ) -> Outcome:
     """Run one script to its end. `answering` answers tool calls: its value is the answer, or `{"failure": …}`."""
-    arguments = guest_files.arguments(most or Limits(), uid=_UID if user == "dropped" else None)
+    arguments = guest_files.arguments(most or Limits(), uid=UID if user == "dropped" else None)
     with Inside(command(user, arguments, disk=disk)) as inside:
         return talk(inside, job(script, **parts), answering)
 

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from typing import Any, NoReturn
 
 _BUILTINS = dict(vars(builtins))
+_STOP_WATCHING = (sys.setprofile, sys.settrace)
 _exit = os._exit
 _LAST_RESORT = (
     b'{"t":"error","kind":"exception","type":"SystemError","message":"the script broke its interpreter"}'
@@ -62,6 +63,11 @@ def _outcome(job: dict[str, Any], others: int, port: int | None) -> bytes:
         error = ended if ended.code not in (None, 0) else None
     except BaseException as raised:
         error = raised
+    for stop in _STOP_WATCHING:  # here, since a call of a function would be watched already
+        try:
+            stop(None)
+        except BaseException:  # noqa: S112 - a hook that raises is thereby gone
+            continue
     _restore()
     if error is None:
         try:
@@ -121,8 +127,6 @@ def _seed(seed: str) -> None:
 
 def _restore() -> None:
     """Take back what the guest's own last steps need."""
-    sys.settrace(None)
-    sys.setprofile(None)
     vars(builtins).update(_BUILTINS)
     sys.setrecursionlimit(10_000)
     limits.room_for_ending()
