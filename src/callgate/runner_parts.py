@@ -26,6 +26,10 @@ from callgate.state.open import default_state_dir
 from callgate.text import quote
 
 
+_OURS = frozenset({"callgate"})
+"""What the guest itself lets scripts import: the exceptions of tool calls."""
+
+
 def read_configuration(options: RunnerOptions) -> tuple[Loaded, RunnerConfig]:
     """What the file and the command line say together. Raises ConfigError."""
     if options.config is None:
@@ -106,7 +110,7 @@ def budgets_of(document: Document | None) -> Budgets:
 def surroundings(runner: RunnerConfig, importable: frozenset[str]) -> Surroundings:
     """What a look at a script has to know of the place it will run in."""
     return Surroundings(
-        importable=importable,
+        importable=importable | _OURS,
         installable=runner.packages.enabled and runner.backend == "bwrap",
         network=bool(runner.network),
     )

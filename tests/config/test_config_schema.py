@@ -69,7 +69,7 @@ BAD = [
     SERVER + "auth: {resource: https://a, jwt: {issuer: i, audience: a, jwks: j, algorithms: [HS256]}}",
     SERVER + "sessions: {secret: abc}",
     SERVER + "telemetry: {metrics: 'on'}",
-    "servers: {A: {command: [a], policy: git.yaml}}",
+    "servers: {.a: {command: [a], policy: git.yaml}}",
     "servers: {metrics: {command: [a], policy: git.yaml}}",
     "servers: {a: {command: a, policy: git.yaml}}",
     "servers: {a: {command: [], policy: git.yaml}}",

@@ -29,8 +29,8 @@ CODES: dict[str, CodePage] = {
     ),
     "CFG005": CodePage(
         "Unusable name",
-        "A name cannot be used. A server's name is part of the address that clients use, so it is up to 63 of `a-z`, "
-        "`0-9`, `.`, `_` and `-`, and begins with a letter or digit. Other names must not be empty or hold characters "
+        "A name cannot be used. A server's name is part of the address that clients use, so it is up to 63 of `A-Z`, "
+        "`a-z`, `0-9`, `.`, `_` and `-`, and begins with a letter or digit. Other names must not be empty or hold characters "
         "that cannot be seen.",
         "Choose another name.",
     ),
@@ -144,7 +144,8 @@ CODES: dict[str, CodePage] = {
     "CFG031": CodePage(
         "A key for the other kind of server",
         "The key has a meaning only for servers that are started (`env`, `cwd`, `idle`, `max_children`), or only for "
-        "those that are reached by a `url` (`headers`, `ca`, `connect_timeout`), and this is one of the other kind.",
+        "those that are reached by a `url` (`headers`, `forward_identity`, `ca`, `connect_timeout`), and this is one "
+        "of the other kind.",
         "Delete the key, or move it to the server that it belongs to.",
     ),
     "CFG032": CodePage(
@@ -183,8 +184,9 @@ CODES: dict[str, CodePage] = {
     ),
     "CFG038": CodePage(
         "Unusable header, variable or word",
-        "The name or value of a header cannot be sent, the header is one that the gate writes itself, the name of an "
-        "environment variable has characters that it cannot have, or a word of a command holds a NUL character.",
+        "The name or value of a header cannot be sent, the header or variable is one that the gate writes itself, the "
+        "name of an environment variable has characters that it cannot have, or a word of a command holds a NUL "
+        "character.",
         "Correct the name or the value.",
     ),
     "CFG039": CodePage(

@@ -69,11 +69,5 @@ CODES: dict[str, CodePage] = {
         "The execution is run again after its worker was lost, and what the journal holds for this call is damaged.",
         "Look at the journal's disk. The call was not made a second time.",
     ),
-    "RUN064": CodePage(
-        "a secret that cannot be kept out of sight",
-        "A secret is shorter than six characters. To take it out of everything that scripts write would make that "
-        "unreadable, and to leave it in would show it.",
-        "Use a longer secret.",
-    ),
 }
 """Code → its page."""

@@ -9,8 +9,8 @@ TOP: tuple[Key, ...] = (
     Key(
         "servers",
         "mapping: name → server",
-        "The servers behind the gate. Each is reached at `/NAME/mcp`. A name is up to 63 of `a-z`, `0-9`, `.`, `_` and "
-        "`-`, and begins with a letter or digit; `healthz`, `readyz` and `metrics` are the gate's own.",
+        "The servers behind the gate. Each is reached at `/NAME/mcp`. A name is up to 63 of `A-Z`, `a-z`, `0-9`, "
+        "`.`, `_` and `-`, and begins with a letter or digit; `healthz`, `readyz` and `metrics` are the gate's own.",
         "{git: {command: [mcp-server-git], policy: git.yaml}}",
         {"type": "object", "propertyNames": ref("server_name"), "additionalProperties": ref("server")},
         "the file is for `callgate runner` only, and has a `runner`",
@@ -93,6 +93,16 @@ SERVER: tuple[Key, ...] = (
         '{Authorization: {env: DOCS_TOKEN, prefix: "Bearer "}}',
         {"type": "object", "additionalProperties": ref("text_or_secret")},
         "{}",
+    ),
+    Key(
+        "forward_identity",
+        "`true` or `false`",
+        "Whether the server is told who calls (`Callgate-Identity`) and the session that limits are counted under "
+        "(`Callgate-Session`), percent-encoded. What clients send under these names never arrives. A child has the "
+        "same in `CALLGATE_IDENTITY` and `CALLGATE_SESSION`. With `url` only.",
+        "true",
+        TRUTH,
+        "false",
     ),
     Key("ca", "path", "A PEM file of the authorities that may vouch for the server. With `url` only.", "corp-ca.pem",
         TEXT, "the system's"),

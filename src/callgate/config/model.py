@@ -24,6 +24,8 @@ class ServerConfig(Struct, frozen=True, kw_only=True):
     cwd: str | None = None
     headers: dict[str, str | Secret] = field(default_factory=dict)
     """For a URL: the gate's own credentials."""
+    forward_identity: bool = False
+    """Whether the server behind a URL is told who calls, and under which session limits are counted."""
     ca_file: str | None = None
     connect_timeout: float = 5.0
     timeout: float = 60.0

@@ -28,7 +28,7 @@ def config_schema() -> dict[str, Any]:
             "server": _server(),
             "server_name": {
                 "type": "string",
-                "pattern": "^[a-z0-9][a-z0-9._-]{0,62}$",
+                "pattern": "^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$",
                 "not": {"enum": ["healthz", "readyz", "metrics"]},
                 "description": "Part of the address: the server is reached at `/NAME/mcp`.",
                 "examples": ["git"],

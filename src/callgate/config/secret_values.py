@@ -10,6 +10,7 @@ from callgate.config.section import Reader, Section, entries
 from callgate.policy.values import string
 from callgate.policy.yaml_tree import MapNode, Node, ScalarNode
 from callgate.text import quote
+from callgate.transports.environment import IDENTITY, SESSION
 
 _ENV_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110 section 5.6.2: token
@@ -17,7 +18,8 @@ _HEADER_VALUE = re.compile(r"[!-~\x80-\xff](?:[\t -~\x80-\xff]*[!-~\x80-\xff])?"
 
 _OWN_HEADERS = frozenset(
     (
-        "accept", "connection", "content-encoding", "content-length", "content-type", "expect", "host", "keep-alive",
+        "accept", "callgate-identity", "callgate-session", "connection",
+        "content-encoding", "content-length", "content-type", "expect", "host", "keep-alive",
         "last-event-id", "proxy-connection", "te", "trailer", "transfer-encoding", "upgrade",
     )
 )  # fmt: skip
@@ -85,6 +87,8 @@ def environment(folder: Folder) -> Reader:
         found: dict[str, str | Secret] = {}
         for key, value_node in entries(node, what, findings):
             name = _env_name(key, f"the name {quote(key.text, 60)} in {what}", findings)
+            if key.text in (IDENTITY, SESSION):
+                findings.error("CFG038", f"{quote(key.text)} is written by the gate itself", key.source)
             if _SECRET_ENV.fullmatch(key.text):
                 _literal_secret(key, value_node, findings)
             value = value_of(value_node, quote(key.text, 60), findings)

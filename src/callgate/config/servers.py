@@ -12,16 +12,16 @@ from callgate.config.quantities import count, duration, size
 from callgate.config.secret_values import environment, headers, is_credential
 from callgate.config.section import Section, entries
 from callgate.diagnostics import Source
-from callgate.policy.values import items, string
+from callgate.policy.values import boolean, items, string
 from callgate.policy.yaml_tree import ListNode, Node, ScalarNode
 from callgate.text import quote
 
 RESERVED = ("healthz", "readyz", "metrics", ".well-known")
 """First words of paths that the gate itself answers at."""
 
-_NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,62}")
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
 _CHILD_KEYS = ("env", "cwd", "idle", "max_children")
-_URL_KEYS = ("headers", "ca", "connect_timeout")
+_URL_KEYS = ("headers", "forward_identity", "ca", "connect_timeout")
 
 
 class NamedPolicy(Struct, frozen=True):
@@ -45,8 +45,14 @@ def read_servers(
         findings.error(
             "CFG023", "there is no server", node.source, "write `NAME: {command: […], policy: FILE}`"
         )
+    known: dict[str, str] = {}
     for key, value in named:
         _check_name(key, findings)
+        other = known.setdefault(key.text.lower(), key.text)
+        if other != key.text:
+            # People, and file systems of some machines, would take the two for one.
+            message = f"{quote(key.text, 63)} and {quote(other, 63)} differ in capital letters alone"
+            findings.error("CFG005", message, key.source, "choose another name")
         server, policy = _read_server(key.text, value, folder, findings)
         servers.append(server)
         if policy is not None:
@@ -55,11 +61,11 @@ def read_servers(
 
 
 def _check_name(key: ScalarNode, findings: ConfigFindings) -> None:
-    if key.text in RESERVED:
+    if key.text.lower() in RESERVED:
         message = f"{quote(key.text)} cannot name a server: the gate itself answers there"
         findings.error("CFG032", message, key.source, "choose another name")
     elif not _NAME.fullmatch(key.text):
-        help = "names are up to 63 of `a-z`, `0-9`, `.`, `_` and `-`, and begin with a letter or digit"
+        help = "names are up to 63 of `A-Z`, `a-z`, `0-9`, `.`, `_` and `-`, and begin with a letter or digit"
         findings.error("CFG005", f"{quote(key.text)} cannot name a server", key.source, help)
 
 
@@ -73,6 +79,7 @@ def _read_server(
     section.take("env", environment(folder))
     section.take("cwd", folder.folder)
     section.take("headers", headers(folder))
+    section.take("forward_identity", boolean)
     section.take("ca", folder.present, "ca_file")
     for key, low, high in (
         ("connect_timeout", 0.1, 300.0),
