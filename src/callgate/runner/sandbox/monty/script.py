@@ -17,7 +17,8 @@ from pydantic_monty import (
     NameLookupSnapshot,
 )
 
-from callgate.runner.sandbox.guest.convert import Converter, TooLarge, Unfit
+from callgate.runner.sandbox.guest.convert import Converter
+from callgate.runner.sandbox.guest.convert_scalars import TooLarge, Unfit
 from callgate.runner.sandbox.guest.output_types import ANY
 from callgate.runner.sandbox.guest.results import last_frame
 from callgate.runner.sandbox.monty.wire import Wire
