@@ -30,13 +30,15 @@ MAX_SERVER_FRAME = 64 << 20
 
 
 class GateOptions(Struct, frozen=True, kw_only=True):
-    """What the command line says of the gate. `session` None means a new session that ends with the process.
+    """What the command line says of the gate. `session` None means a new session that ends with the process, called
+    `stdio-TOKEN`; `token` is random, and new for each process.
 
     `server` is the name that the operator gave the server, `guessed_name` what it is called without one.
     """
 
     policy: str
     guessed_name: str
+    token: str
     state: str | None = None
     audit: str | None = None
     audit_sync: Literal["full", "none"] = "full"
@@ -72,9 +74,10 @@ class AgentGate:
             if options.audit is None
             else JsonlAudit(options.audit, sync=options.audit_sync, clock=self.clock)
         )
-        token = os.urandom(8).hex()
         caller = Caller(
-            options.session or f"stdio-{token}", local_identity(), options.server or options.guessed_name
+            options.session or f"stdio-{options.token}",
+            local_identity(),
+            options.server or options.guessed_name,
         )
         self.caller = caller
         self._gate = Gate(
@@ -84,7 +87,7 @@ class AgentGate:
             caller,
             self.clock,
             arguments_mode=options.audit_arguments,
-            id_prefix=f"{token[:6]}-",
+            id_prefix=f"{options.token[:6]}-",
         )
         self._gate.event("gate_started", None, f"callgate {callgate.__version__}, {summary(self._document)}")
         self_test(self._gate, self._policy, self.clock, self._canary)

@@ -59,6 +59,7 @@ servers:
     policy: git.yaml
     headers: {Authorization: {env: DOCS, prefix: "Bearer "}, X-Region: eu}
     ca: ca.pem
+    forward_identity: true
     connect_timeout: 250ms
     stream_timeout: 10m
     max_request: 1MB
@@ -112,6 +113,8 @@ def test_every_key_reaches_its_field(tmp_path: Path) -> None:
     assert (git.cwd, git.idle, git.max_children, git.timeout) == (str(tmp_path), 86400.0, 3, 0.5)
     assert docs.url == "https://docs.example.com/mcp?x=1"
     assert docs.headers == {"authorization": Secret(env="DOCS", prefix="Bearer "), "x-region": "eu"}
+    assert docs.forward_identity
+    assert not git.forward_identity
     assert docs.ca_file == str(tmp_path / "ca.pem")
     assert (docs.connect_timeout, docs.stream_timeout) == (0.25, 600.0)
     assert (docs.max_request, docs.max_response, docs.max_in_flight) == (1_000_000, 2 << 30, 9)
@@ -131,9 +134,10 @@ def _defaults(table: tuple[Key, ...]) -> str:
 
 def test_a_default_that_is_written_changes_nothing(tmp_path: Path) -> None:
     jwt = f"issuer: i, audience: a, jwks: jwks.json, {_defaults(keys.JWT)}"
+    of_url = ("headers", "forward_identity", "connect_timeout")
     written = (
         "servers:\n"
-        f"  git: {{command: [a], policy: git.yaml, {_without(keys.SERVER, 'headers', 'connect_timeout')}}}\n"
+        f"  git: {{command: [a], policy: git.yaml, {_without(keys.SERVER, *of_url)}}}\n"
         "  docs: {url: http://127.0.0.1, policy: git.yaml, "
         f"{_without(keys.SERVER, 'env', 'max_children', 'idle')}}}\n"
         f"listen: {{{_without(keys.LISTEN, 'allow_unauthenticated')}, limits: {{{_defaults(keys.LIMITS)}}}}}\n"
@@ -161,7 +165,7 @@ def _without(table: tuple[Key, ...], *left_out: str) -> str:
 
 @pytest.mark.parametrize("key", keys.SERVER, ids=lambda key: key.name)
 def test_the_example_of_a_server_s_key_is_valid(tmp_path: Path, key: Key) -> None:
-    reached = key.name in ("url", "headers", "ca", "connect_timeout")
+    reached = key.name in ("url", "headers", "forward_identity", "ca", "connect_timeout")
     rest = {"policy": "git.yaml", **({"url": "http://127.0.0.1"} if reached else {"command": "[a]"})}
     rest[key.name] = key.example
     text = ", ".join(f"{name}: {value}" for name, value in rest.items())

@@ -132,7 +132,7 @@ def test_a_later_change_begins_the_reading_anew(reload: ConfigReload, tmp_path: 
 def test_a_system_out_of_processes_leaves_the_old_in_force(
     reload: ConfigReload, lines: Lines, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def fails(path: str) -> None:
+    def fails(path: str, purpose: str) -> None:
         raise OSError(11, "Resource temporarily unavailable")
 
     monkeypatch.setattr(callgate.config.reload, "ConfigLoad", fails)

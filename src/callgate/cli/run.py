@@ -69,11 +69,17 @@ def run(options: "Namespace | SimpleNamespace") -> int:
     if options.upstream is not None:
         from callgate.cli.run_remote import guessed_name, run_remote
 
-        return run_remote(options, _gate_options(options, guessed_name(options.upstream)))
+        return run_remote(
+            options, _gate_options(options, guessed_name(options.upstream), os.urandom(8).hex())
+        )
     # Forked while this process is still small: the keeper stays as small as that.
+    from callgate.identity import local_identity
+    from callgate.transports.environment import caller_variables
     from callgate.transports.keeper import fork_keeper
 
-    pipes = fork_keeper(command)
+    # The server is told the session, so it must have its name before there is anything else.
+    token = os.urandom(8).hex()
+    pipes = fork_keeper(command, caller_variables(local_identity(), options.session or f"stdio-{token}"))
 
     # What both need is loaded before this fork; the policy is then read while the gate is being imported.
     import msgspec.json  # noqa: F401
@@ -89,7 +95,7 @@ def run(options: "Namespace | SimpleNamespace") -> int:
     status = guard(
         pipes,
         load,
-        RunOptions(_gate_options(options, server_name(command)), command),
+        RunOptions(_gate_options(options, server_name(command), token), command),
         make_log(options.log_level),
     )
     if os.WIFSIGNALED(status):
@@ -97,7 +103,7 @@ def run(options: "Namespace | SimpleNamespace") -> int:
     return os.waitstatus_to_exitcode(status)
 
 
-def _gate_options(options: "Namespace | SimpleNamespace", guessed_name: str) -> "GateOptions":
+def _gate_options(options: "Namespace | SimpleNamespace", guessed_name: str, token: str) -> "GateOptions":
     from callgate.agent_gate import GateOptions
 
     return GateOptions(
@@ -108,6 +114,7 @@ def _gate_options(options: "Namespace | SimpleNamespace", guessed_name: str) -> 
         audit_sync=options.audit_sync,
         audit_arguments=options.audit_arguments,
         session=options.session,
+        token=token,
         server=options.name,
     )
 

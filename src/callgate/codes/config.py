@@ -30,8 +30,8 @@ CODES: dict[str, CodePage] = {
     "CFG005": CodePage(
         "Unusable name",
         "A name cannot be used. A server's name is part of the address that clients use, so it is up to 63 of `A-Z`, "
-        "`a-z`, `0-9`, `.`, `_` and `-`, and begins with a letter or digit. Other names must not be empty or hold characters "
-        "that cannot be seen.",
+        "`a-z`, `0-9`, `.`, `_` and `-`, and begins with a letter or digit. Other names must not be empty or hold "
+        "characters that cannot be seen.",
         "Choose another name.",
     ),
     "CFG008": CodePage(

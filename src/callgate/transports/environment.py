@@ -6,6 +6,10 @@ reach a server. What a server needs beyond this list is named for it in the conf
 
 from collections.abc import Mapping
 
+IDENTITY, SESSION = "CALLGATE_IDENTITY", "CALLGATE_SESSION"
+"""Who calls, and the session that limits are counted under. Set by the gate alone, so that a gate or a runner behind
+it counts for the same caller."""
+
 ALLOWED = frozenset(
     (
         "PATH",
@@ -51,3 +55,8 @@ def child_environment(own: Mapping[str, str], more: Mapping[str, str]) -> dict[s
     """The allowed part of `own` (and `LC_*`), with `more` on top."""
     kept = {name: value for name, value in own.items() if name in ALLOWED or name.startswith("LC_")}
     return {**kept, **more}
+
+
+def caller_variables(identity: str, session: str) -> dict[str, str]:
+    """What a child is told of its caller; goes on top of everything else in its environment."""
+    return {IDENTITY: identity, SESSION: session}

@@ -41,8 +41,9 @@ class KeeperPipes:
         self.server_out = server_out
 
 
-def fork_keeper(command: Sequence[str]) -> KeeperPipes:
-    """Fork the keeper, which waits for `START` before it runs `command`. Raises OSError."""
+def fork_keeper(command: Sequence[str], more: Mapping[str, str] | None = None) -> KeeperPipes:
+    """Fork the keeper, which waits for `START` before it runs `command`; `more` goes on top of this process's
+    environment. Raises OSError."""
     control_r, control_w = os.pipe()
     report_r, report_w = os.pipe()
     stdin_r, stdin_w = os.pipe()
@@ -53,7 +54,9 @@ def fork_keeper(command: Sequence[str]) -> KeeperPipes:
         try:
             for fd in (control_w, report_r, stdin_w, stdout_r):
                 os.close(fd)
-            status = Keeper(command, control_r, report_w, (stdin_r, stdout_w)).keep()
+            status = Keeper(
+                command, control_r, report_w, (stdin_r, stdout_w), {**os.environ, **(more or {})}
+            ).keep()
         finally:
             os._exit(status)
     for fd in (control_r, report_w, stdin_r, stdout_w):

@@ -8,6 +8,7 @@ from typing import Literal, Protocol
 
 from msgspec import Struct
 
+from callgate.principal import ANONYMOUS
 from callgate.wire.strict import ClientFrame
 from callgate.wire.vocabulary import Era
 
@@ -90,6 +91,11 @@ class Route(Struct, frozen=True):
     """The agent's own `Mcp-Param-*` headers, already held against the arguments; None: made from `input_schema`."""
     owner: str = ""
     """The proven identity of the caller, so that what one does is not borne by others; "" if there is none."""
+
+
+def identity_of(route: Route) -> str:
+    """Who calls, as limits and the audit know it."""
+    return route.owner or ANONYMOUS.identity
 
 
 class Upstream(Protocol):

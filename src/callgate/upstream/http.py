@@ -19,7 +19,7 @@ from callgate.http1.origin import read_url
 from callgate.text import quote
 from callgate.upstream.contract import Handle, Route, Sink, UpstreamFailure
 from callgate.upstream.http_answer import Answer, Expected
-from callgate.upstream.http_headers import InvalidAnnotationError, frame_headers
+from callgate.upstream.http_headers import InvalidAnnotationError, caller_headers, frame_headers
 from callgate.upstream.secrets import SecretHeaders
 from callgate.wire.strict import ClientFrame
 
@@ -66,6 +66,7 @@ class HttpUpstream:
         )
         self._client = HttpClient(origin, loop, clock, limits, tls)
         self._credentials = SecretHeaders(config.headers, clock)
+        self._forward_identity = config.forward_identity
         self._max_request = config.max_request
         self._max_response = config.max_response
         self._max_in_flight = config.max_in_flight
@@ -91,6 +92,8 @@ class HttpUpstream:
                 params = sent.get("params")
             try:
                 headers = [*_POST, *self._credentials.current(), *frame_headers(frame, params, route)]
+                if self._forward_identity:
+                    headers += caller_headers(route)
             except InvalidAnnotationError:
                 text = "the tool declares headers in a way that MCP does not allow, so it cannot be called over HTTP"
                 self._refuse(answer, UpstreamFailure("malformed", "UPS036", text, ran=False))
@@ -115,6 +118,8 @@ class HttpUpstream:
 
     def _session(self, route: Route) -> list[Header]:
         headers = [*self._credentials.current(), *route.trace]
+        if self._forward_identity:
+            headers += caller_headers(route)
         if route.version is not None:
             headers.append((b"mcp-protocol-version", route.version.encode()))
         if route.session is not None:

@@ -9,9 +9,10 @@ from base64 import b64encode
 from decimal import Decimal
 from functools import lru_cache
 from typing import Any
+from urllib.parse import quote
 
 from callgate.http1.contract import Header
-from callgate.upstream.contract import Route
+from callgate.upstream.contract import Route, identity_of
 from callgate.wire.strict import ClientFrame
 from callgate.wire.vocabulary import NAMED_BY
 
@@ -85,6 +86,19 @@ def frame_headers(frame: ClientFrame, params: dict[str, Any] | None, route: Rout
         elif route.input_schema is not None:
             headers += param_headers(route.input_schema, params.get("arguments"))
     return headers
+
+
+def caller_headers(route: Route) -> list[Header]:
+    """Who calls, and the session that limits are counted under, for a server that is to know (`forward_identity`)."""
+    return [
+        (b"callgate-identity", _percent_encoded(identity_of(route))),
+        (b"callgate-session", _percent_encoded(route.lane)),
+    ]
+
+
+@lru_cache(256)
+def _percent_encoded(text: str) -> bytes:
+    return quote(text, safe="", errors="replace").encode()
 
 
 def header_value(text: str) -> bytes:

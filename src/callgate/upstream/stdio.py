@@ -13,11 +13,11 @@ from functools import partial
 from callgate.clock import Clock
 from callgate.config.model import ServerConfig
 from callgate.text import escape, quote
-from callgate.transports.environment import child_environment
+from callgate.transports.environment import caller_variables, child_environment
 from callgate.transports.spawner import Spawner
 from callgate.upstream import failures
 from callgate.upstream.child import Child
-from callgate.upstream.contract import Handle, Route, Sink, UpstreamFailure
+from callgate.upstream.contract import Handle, Route, Sink, UpstreamFailure, identity_of
 from callgate.upstream.delivery import Delivery
 from callgate.upstream.lane import Lane
 from callgate.upstream.legacy_lane import LegacyLane
@@ -131,13 +131,14 @@ class StdioUpstream:
                 lane.end("the session was idle for too long")
         self._restarts.prune()
 
-    def _start_child(self, lane: Lane) -> Child | UpstreamFailure:
+    def _start_child(self, lane: Lane, route: Route) -> Child | UpstreamFailure:
         """Start the lane's child, unless the server has to be left alone for a while."""
         wait = max(self._restarts.wait(_SERVER), self._restarts.wait(lane.key[1]) if lane.key[1] else 0)
         if wait:
             return failures.restarting(wait)
         try:
-            env = child_environment(os.environ, self.env)
+            told = caller_variables(identity_of(route), route.lane)
+            env = child_environment(os.environ, {**self.env, **told})
             pipes = self._spawner.start(self.config.command, env, self.config.cwd)
         except OSError as error:
             return self._cannot_start(os.strerror(error.errno or 0).lower())
@@ -196,7 +197,7 @@ class StdioUpstream:
         if len(self._children) >= 2 * self.config.max_children:
             # Those that were to make room take their time.
             return failures.FULL
-        child = self._start_child(lane)
+        child = self._start_child(lane, route)
         if not isinstance(child, Child):
             return child
         lane.child = child
