@@ -24,10 +24,12 @@ from callgate.runner.journal.url import PostgresAddress
 
 _NOW = "CAST(extract(epoch FROM statement_timestamp()) * 1000 AS BIGINT)"
 _SESSION = (
-    f"SET search_path = {postgres_schema.SCHEMA}; SET statement_timeout = '10s'; SET lock_timeout = '5s'; "
-    "SET idle_in_transaction_session_timeout = '30s'; SET default_transaction_isolation = 'read committed'; "
+    f"SET search_path = {postgres_schema.SCHEMA}; SET idle_in_transaction_session_timeout = '30s'; "
+    "SET default_transaction_isolation = 'read committed'; "
 )
 _LONGEST_PAUSE = 0.5
+# The pool makes new connections only when it is asked for one: who waits for one asks again now and then.
+_WAIT = 1.0
 _DEFAULTS: dict[str, Any] = {
     "connect_timeout": "5",
     "tcp_user_timeout": "10000",
@@ -66,7 +68,6 @@ class PostgresDriver:
             max_size=self._connections,
             open=False,
             configure=self._configure,
-            timeout=self._patience,
             # Short, as a server that is being restarted is not asked again until this is over.
             reconnect_timeout=2.0,
             name="journal",
@@ -94,7 +95,9 @@ class PostgresDriver:
     async def _configure(self, connection: psycopg.AsyncConnection) -> None:
         # One type for all numbers, so that a statement is prepared once.
         connection.adapters.register_dumper(int, Int8Dumper)
-        await connection.execute(_SESSION)
+        milliseconds = round(self._patience * 1000)
+        waits = f"SET statement_timeout = {milliseconds}; SET lock_timeout = {milliseconds // 2}"
+        await connection.execute(f"{_SESSION}{waits}".encode())
         await connection.execute(
             # What the operator set beyond `on` (standby servers) stays.
             "SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') = 'off'"
@@ -113,10 +116,12 @@ class PostgresDriver:
                     return await self._once(steps, attempt)
             except psycopg.Error as error:
                 in_doubt = attempt.committing and not is_undone(error)
-                if isinstance(error, PoolTimeout | PoolClosed):
+                if isinstance(error, PoolClosed):
                     raise unreachable(self._shown) from None
                 again = is_passing(error) and (repeatable or not in_doubt)
                 if not again or loop.time() + pause >= end:
+                    if isinstance(error, PoolTimeout):
+                        raise unreachable(self._shown) from None
                     raise failure(error, self._shown, in_doubt=in_doubt) from None
             except TimeoutError:
                 raise unreachable(self._shown) from None
@@ -128,7 +133,7 @@ class PostgresDriver:
             raise JournalError(
                 "JRN003", "the journal is not open", "this is a fault of the runner: please report it"
             )
-        async with self._pool.connection() as connection:
+        async with self._pool.connection(timeout=_WAIT) as connection:
             if attempt.begin is None:
                 return await _drive(connection, steps())
             await connection.execute(attempt.begin)
