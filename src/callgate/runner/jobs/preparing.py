@@ -9,9 +9,12 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from callgate.runner.execution import Cause, Ending, ScriptError
+from callgate.runner.execution import Cause, Ending, ScriptError, Spec
 from callgate.runner.jobs.parts import Parts
 from callgate.runner.journal.contract import Claim
+from callgate.runner.precheck.check import check_async
+from callgate.runner.precheck.finding import Surroundings
+from callgate.runner.precheck.usage import UNKNOWN_FUNCTION
 from callgate.runner.sandbox.contract import Function, Job
 from callgate.text import quote
 
@@ -40,15 +43,18 @@ async def prepare(claim: Claim, parts: Parts, in_use: AsyncExitStack) -> Job:
         told = "; ".join(f"{quote(name)}: {why}" for name, why in list(not_ready.items())[:_SHOWN])
         raise NotPrepared("servers", f"servers are not ready: {told}")
     # Only servers that the script can mean: the others need not even be started.
-    meant = parts.bridge.mentioned("\n".join((spec.script, *spec.required_tools)))
-    tools = await parts.bridge.tools(execution.owner, meant) if meant else []
-    names = {tool.function for tool in tools}
+    text = "\n".join((spec.script, *spec.required_tools))
+    meant = parts.bridge.mentioned(text) or (None if "mcp_" in text else ())
+    tools = await parts.bridge.tools(execution.owner, meant) if meant != () else []
+    names = frozenset(tool.function for tool in tools)
     missing = [name for name in spec.required_tools if name not in names]
     if missing:
         shown = ", ".join(quote(name) for name in missing[:_SHOWN])
         raise NotPrepared(
             "required_tools", f"required tools are not there: {shown}", _similar(missing[0], names)
         )
+    if "mcp_" in spec.script:
+        await _look_at_calls(spec, names)
     limits = parts.options.limits
     bounds = [limits.wall_seconds, spec.timeout, parts.grants.max_seconds]
     seconds = min((bound for bound in bounds if bound is not None), default=None)
@@ -92,7 +98,14 @@ def _parameters(schema: dict[str, Any]) -> tuple[str, ...]:
     return tuple(name for name in properties if isinstance(name, str)) if isinstance(properties, dict) else ()
 
 
-def _similar(name: str, names: set[str]) -> str:
+async def _look_at_calls(spec: Spec, names: frozenset[str]) -> None:
+    """Raises NotPrepared for a call of a function that no server has: nothing of the script has run yet."""
+    for finding in await check_async(spec, Surroundings(functions=names)):
+        if finding.code == UNKNOWN_FUNCTION:
+            raise NotPrepared("required_tools", f"line {finding.line}: {finding.message}", finding.help)
+
+
+def _similar(name: str, names: frozenset[str]) -> str:
     from difflib import get_close_matches
 
     close = get_close_matches(name, names, n=1)

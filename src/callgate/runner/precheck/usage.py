@@ -20,6 +20,8 @@ _LOOPS = re.compile(
 )
 _THREADS = "use a `concurrent.futures.ThreadPoolExecutor` to do several things at once"
 
+UNKNOWN_FUNCTION = "RUN112"
+
 
 def judge_usage(facts: Facts, around: Surroundings) -> Iterator[Finding]:
     """Findings about constructs and names; imports as such are judged elsewhere."""
@@ -60,7 +62,7 @@ def judge_usage(facts: Facts, around: Surroundings) -> Iterator[Finding]:
         for place in facts.tools:
             if place.name not in around.functions:
                 yield _finding(
-                    "RUN112",
+                    UNKNOWN_FUNCTION,
                     place,
                     f"there is no function {quote(place.name)}",
                     _similar(place.name, around.functions),
