@@ -37,14 +37,20 @@ Streams = Callable[[], AbstractAsyncContextManager[Any]]
 
 
 class Connection:
-    """`changed` is called when the server says that its tools changed, `ended(connection)` once, when the connection
-    is over, however. `used_ns` and `in_flight` are for whoever keeps it."""
+    """`changed` is called when the server says that its tools changed; `lost(connection)` as soon as the connection is
+    of no use any more, unless it was closed; `ended(connection)` when nothing is left of it. `used_ns` and `in_flight`
+    are for whoever keeps it."""
 
     def __init__(
-        self, streams: Streams, changed: Callable[[], None], ended: Callable[["Connection"], None]
+        self,
+        streams: Streams,
+        changed: Callable[[], None],
+        lost: Callable[["Connection"], None],
+        ended: Callable[["Connection"], None],
     ) -> None:
         self._streams = streams
         self._changed = changed
+        self._lost = lost
         self._ended = ended
         self._task: asyncio.Task[None] | None = None
         self._ready: asyncio.Future[None] | None = None
@@ -52,7 +58,7 @@ class Connection:
         self._client: Client | None = None
         self._why: str | None = None
         self.alive = False
-        self.wanted_end = False
+        self._closed = False
         self.used_ns = 0
         self.in_flight = 0
 
@@ -97,14 +103,17 @@ class Connection:
 
     def lose(self, why: str) -> None:
         """The connection is of no use any more; what waits on it fails soon."""
-        if self._why is None:
+        first = self._why is None
+        if first:
             self._why = why
-        self.alive = False
+        was_alive, self.alive = self.alive, False
         self._closing.set()
+        if first and was_alive and not self._closed:
+            self._lost(self)
 
     async def close(self) -> None:
         """Let go of it, and wait until the server's processes have ended."""
-        self.wanted_end = True
+        self._closed = True
         self.lose("the connection was closed")
         task = self._task
         if task is None or task.done():
@@ -140,16 +149,14 @@ class Connection:
                     ready.set_result(None)
                     await self._closing.wait()
         except asyncio.CancelledError:
-            if not self.wanted_end:
+            if not self._closed:
                 raise
         except (Exception, BaseExceptionGroup) as caught:
             error = caught
         finally:
-            self.alive = False
-            if self._why is None:
-                self._why = "the connection was lost" if error is None else why(error)
+            self.lose("the connection was lost" if error is None else why(error))
             if not ready.done():
-                ready.set_exception(Unreachable(self._why))
+                ready.set_exception(Unreachable(self._why or ""))
                 # Whoever waited may have gone.
                 ready.exception()
             self._ended(self)

@@ -142,7 +142,9 @@ class Server:
         if wait:
             again = f"the server keeps ending; it is started again in {wait} seconds at the earliest"
             raise Unreachable(again, "UPS049", wait)
-        if len(self._every) >= self.config.max_children and not self._make_room():
+        most = self.config.max_children
+        # Those that are to make room may take their time to end.
+        if len(self._every) >= most and (len(self._every) >= 2 * most or not self._make_room()):
             raise Unreachable("too many connections to the server are in use", "UPS046", 1)
         connection = self._made()
         self._every.add(connection)
@@ -153,9 +155,6 @@ class Server:
             self._restarts.ended_badly(self.name)
             self._log("warning", f"{self.name}: {failure.why}")
             raise
-        finally:
-            if not connection.alive:
-                self._forget(connection)
         if self.config.url is not None and connection.modern:
             key = _ALL
         now = self._clock.monotonic_ns()
@@ -173,7 +172,9 @@ class Server:
         config = self.config
         try:
             if config.url is not None:
-                return Connection(HttpStreams(config, self._clock).streams, self._changed, self._over)
+                return Connection(
+                    HttpStreams(config, self._clock).streams, self._changed, self._lost, self._forget
+                )
             own = {name: read_secret(value) for name, value in config.env.items()}
         except (CallgateError, OSError) as error:
             raise Unreachable(why(error), "UPS040") from None
@@ -188,18 +189,17 @@ class Server:
         def streams() -> AbstractAsyncContextManager[Any]:
             return ChildStreams(config, start, self._clock, self._log, connection.lose).streams()
 
-        connection = Connection(streams, self._changed, self._over)
+        connection = Connection(streams, self._changed, self._lost, self._forget)
         return connection
 
-    def _over(self, connection: Connection) -> None:
-        """The connection has ended, by itself or not."""
+    def _lost(self, connection: Connection) -> None:
+        """It ended by itself: whoever needs one next gets another."""
         for key, known in tuple(self._connections.items()):
             if known is connection:
                 del self._connections[key]
-        lived = self._clock.monotonic_ns() - self._born_ns.get(connection, 0)
-        if not connection.wanted_end and connection in self._every and lived < STEADY_SECONDS * 1e9:
+        lived = self._clock.monotonic_ns() - self._born_ns[connection]
+        if lived < STEADY_SECONDS * 1e9:
             self._restarts.ended_badly(self.name)
-        self._forget(connection)
 
     def _forget(self, connection: Connection) -> None:
         self._every.discard(connection)
