@@ -74,6 +74,8 @@ def harden(settings: dict[str, Any]) -> tuple[int, int | None, verify.Walls]:
     """
     profile = settings["profile"]
     port = hand_over() if profile == "network" else None
+    # whatever the host leaked into us: nothing but the standard streams and the wire is ours
+    os.closerange(wire.WRITES + 1, 1 << 16)
     uid, gid = settings["uid"], settings["gid"]
     others = 0 if uid is not None else limits.other_processes()
     drop(uid, gid)
