@@ -120,11 +120,10 @@ class Cache:
         _move_sealed(site, whole)
         with open(os.path.join(whole, "about"), "wb") as file:
             file.write(msgspec.json.encode(about))
-            file.flush()
-            os.fsync(file.fileno())
-        # Taken away only if it is broken: a whole one would have been leased.
-        if os.path.lexists(self.path("sets", key)):
-            remove(self.path("sets", key))
+        # All of it is on the disk before it has its name: a power cut must not leave a set with empty files.
+        os.sync()
+        if os.path.lexists(self.path("sets", key)) and not self._evict(key):
+            return  # somebody uses it, so it is whole
         os.rename(whole, self.path("sets", key))
 
     def sweep(self) -> None:
