@@ -84,6 +84,9 @@ async def main() -> int:
         words = ["-m", "callgate", "audit", "verify", "audit.jsonl", "--head", head]
         verify = await asyncio.create_subprocess_exec(sys.executable, *words, cwd=elsewhere)
         surprises += await verify.wait() != 0
+        from agent_code import run_code
+
+        surprises += await run_code(home, Path(elsewhere))
     print(flush=True)
     return 1 if surprises else 0
 
