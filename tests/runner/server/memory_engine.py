@@ -80,6 +80,9 @@ class MemoryEngine:
                 type="ValueError", message="no", traceback=(TracebackLine(1, "<module>", "raise"),), line=1
             )
             self.end(uuid, Ending(state="failed", cause="exception", error=error))
+        elif script == "linger":
+            loop = asyncio.get_running_loop()
+            loop.call_later(0.5, self.end, uuid, Ending(state="completed"))
         elif script == "doubt":
             self.end(uuid, Ending(state="interrupted", cause="in_doubt_call"))
 

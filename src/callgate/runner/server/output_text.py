@@ -38,7 +38,8 @@ def _unfinished(data: bytes) -> int:
     for length in range(1, min(3, len(data)) + 1):
         byte = data[-length]
         if byte >= 0xC0:
-            needed = 2 if byte < 0xE0 else 3 if byte < 0xF0 else 4
+            # 0xF5 and above begin nothing.
+            needed = 2 if byte < 0xE0 else 3 if byte < 0xF0 else 4 if byte < 0xF5 else 0
             return length if length < needed else 0
         if byte < 0x80:
             return 0

@@ -9,7 +9,10 @@ from callgate.runner.jobs.contract import Engine, View
 from callgate.runner.server.tasks import Context
 from callgate.runner.server.under_way import UnderWay
 
-_LOOK = 20.0
+_LOOK = 2.0
+"""Seconds after which a change that came between two looks is seen."""
+_PAUSE = 0.2
+"""Seconds between two looks: a script may write without end."""
 
 
 async def outcome(
@@ -36,13 +39,13 @@ async def outcome(
 
 
 async def _followed(engine: Engine, context: Context, owner: Owner, uuid: str) -> None:
-    offset, shown = 0, None
-    while True:
-        view = await engine.view(owner, uuid, offset=offset, wait_seconds=_LOOK)
-        if view is None or view.execution.ended:
-            return
-        offset = view.execution.output_bytes
+    shown = None
+    view = await engine.view(owner, uuid)
+    while view is not None and not view.execution.ended:
         shown = await _show(context, view.execution, shown)
+        await asyncio.sleep(_PAUSE)
+        offset = view.execution.output_bytes
+        view = await engine.view(owner, uuid, offset=offset, wait_seconds=_LOOK)
 
 
 async def _show(
