@@ -33,7 +33,8 @@ def read_script(source: str, wanted: Iterable[str]) -> Facts:
             tree = ast.parse(source, "script.py")
             facts = _facts(source, Walk(tree), frozenset(wanted))
             if not facts.asyncs:  # `await` at the top is a syntax error too, and the worse explanation
-                compile(tree, "script.py", "exec", dont_inherit=True)
+                # From the text again: quicker than from the tree, which would have to be turned back.
+                compile(source, "script.py", "exec", dont_inherit=True)
     except SyntaxError as error:
         text = error.text.strip() if error.text else None
         return Facts(

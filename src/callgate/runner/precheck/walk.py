@@ -21,11 +21,22 @@ _CAUGHT = {
     "EOFError",
 }
 _SCOPE_ATTRIBUTES = {"__globals__", "f_globals", "f_locals"}
-_ASYNC = {
+_ASYNC: dict[type[ast.AST], str] = {
     ast.AsyncFunctionDef: "async def",
     ast.Await: "await",
     ast.AsyncFor: "async for",
     ast.AsyncWith: "async with",
+}
+
+_DIVIDED = {
+    *(*_FUNCTION, ast.ClassDef, ast.AnnAssign, ast.If, ast.IfExp, ast.While, ast.Match),
+    *(ast.Try, ast.TryStar, ast.With, ast.AsyncWith, ast.comprehension),
+}
+"""Nodes whose parts differ in scope, or in whether they are reached."""
+_NOTED = {
+    *(ast.Name, ast.Attribute, ast.Call, ast.Import, ast.ImportFrom, ast.Global, ast.Nonlocal, ast.arg),
+    *(ast.MatchAs, ast.MatchStar, ast.ExceptHandler, ast.MatchMapping, ast.comprehension),
+    *(ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef),
 }
 
 Key = TypeVar("Key", bound=Hashable)
@@ -56,10 +67,24 @@ class Walk:
             self._visit(*self._pending.pop())
 
     def _visit(self, node: ast.AST, top: bool, sure: bool) -> None:
-        self._note(node, top, sure)
+        kind = type(node)
+        # Most nodes are neither noted nor of a scope of their own; a script has many.
+        if kind in _NOTED:
+            self._note(node, top, sure)
+        if kind in _ASYNC:
+            _first(self.asyncs, _ASYNC[kind], (node, sure))
         # Last in, first out: in reverse, so that the script is seen in its own order.
-        for child, child_top, child_sure in reversed(list(self._children(node, top, sure))):
-            self._pending.append((child, child_top, child_sure))
+        if kind in _DIVIDED:
+            self._pending += reversed(list(self._children(node, top, sure)))
+            return
+        at = len(self._pending)
+        for field in node._fields:
+            value = getattr(node, field, None)
+            if isinstance(value, list):
+                self._pending += [(child, top, sure) for child in value if isinstance(child, ast.AST)]
+            elif isinstance(value, ast.AST) and value._fields:
+                self._pending.append((value, top, sure))
+        self._pending[at:] = reversed(self._pending[at:])
 
     def _children(self, node: ast.AST, top: bool, sure: bool) -> Iterator[tuple[ast.AST, bool, bool]]:
         if isinstance(node, (*_FUNCTION, ast.ClassDef)):
@@ -73,8 +98,10 @@ class Walk:
             # `x: int` says what x is, and gives it no value.
             yield node.annotation, top, sure
         elif isinstance(node, ast.If) and _is_main(node.test):
-            for child in ast.iter_child_nodes(node):
-                yield child, top, sure and child not in node.orelse
+            for child in (node.test, *node.body):
+                yield child, top, sure
+            for child in node.orelse:
+                yield child, top, False
         elif isinstance(node, (ast.If, ast.IfExp, ast.While, ast.Match)):
             condition = node.subject if isinstance(node, ast.Match) else node.test
             for child in ast.iter_child_nodes(node):
@@ -129,9 +156,6 @@ class Walk:
             self._bind(node.name, top)
         elif isinstance(node, ast.comprehension) and node.is_async:
             _first(self.asyncs, "async for", (node.target, sure))
-        for kind, words in _ASYNC.items():
-            if type(node) is kind:
-                _first(self.asyncs, words, spot)
 
     def _note_call(self, node: ast.Call, spot: Spot) -> None:
         if not isinstance(node.func, ast.Name):
