@@ -127,7 +127,9 @@ class BwrapBackend:
         try:
             if environment.network:
                 ours, theirs = socket.socketpair()
-            process = Process(command, network=None if theirs is None else theirs.fileno())
+            process = Process(
+                command, network=None if theirs is None else theirs.fileno(), guest_first=not self._root
+            )
         except OSError as problem:
             if ours is not None:
                 ours.close()

@@ -48,7 +48,7 @@ def arguments(
     namespace instead. `info` is the descriptor on which bubblewrap says the id of the first process inside.
     """
     made: list[str] = [bwrap, "--unshare-ipc", "--unshare-pid", "--unshare-net", "--unshare-uts"]
-    made += ["--unshare-cgroup-try", "--die-with-parent", "--as-pid-1", "--new-session", "--clearenv"]
+    made += ["--unshare-cgroup-try", "--die-with-parent", "--new-session", "--clearenv"]
     made += [
         "--hostname",
         "sandbox",
@@ -60,7 +60,7 @@ def arguments(
         "CAP_SYS_ADMIN",
     ]
     if uid is None:
-        made += ["--unshare-user", "--uid", str(NOBODY), "--gid", str(NOBODY)]
+        made += ["--as-pid-1", "--unshare-user", "--uid", str(NOBODY), "--gid", str(NOBODY)]
     else:
         made += ["--cap-add", "CAP_SETUID", "--cap-add", "CAP_SETGID"]
     made += _variables(python)

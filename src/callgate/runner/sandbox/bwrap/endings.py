@@ -20,6 +20,7 @@ _OWN = ("exception", "output_vars", "result_size")
 _RESOURCES = ("memory", "disk", "inodes", "processes")
 _CAUSES = get_args(Cause)
 _MOST_MEMORY = 1 << 60
+_MOST_MS = 1e12
 _TRACEBACK = 100
 _TEXT = 16_384
 
@@ -105,8 +106,9 @@ _HELP: dict[Cause, str] = {
 def _died(known: Known, usage: Usage) -> Ending:
     """The guest is gone without a last word."""
     number, limits = known.exit.signal, known.limits
-    if number in (signal.SIGKILL, signal.SIGXCPU) and (
-        limits.cpu_seconds is not None and known.exit.cpu_seconds >= limits.cpu_seconds
+    if limits.cpu_seconds is not None and (
+        number == signal.SIGXCPU
+        or (number == signal.SIGKILL and not known.oom and _used(known) >= limits.cpu_seconds)
     ):
         said = f"the script used {_seconds(limits.cpu_seconds)} of processor time"
         return _end("resource_killed", "cpu_time", said, usage)
@@ -152,11 +154,19 @@ def _usage(known: Known) -> Usage:
     peak = known.exit.peak_memory
     if known.last is not None and known.last.peak_memory is not None:
         peak = min(max(known.last.peak_memory, 0), _MOST_MEMORY)
+    cpu_ms = known.exit.cpu_seconds * 1000 if known.exit.cpu_seconds is not None else None
+    if cpu_ms is None and known.last is not None and known.last.cpu_ms is not None:
+        cpu_ms = min(max(known.last.cpu_ms, 0.0), _MOST_MS)
     return Usage(
         wall_ms=round(known.wall_seconds * 1000, 3),
-        cpu_ms=round(known.exit.cpu_seconds * 1000, 3),
+        cpu_ms=None if cpu_ms is None else round(cpu_ms, 3),
         peak_memory=peak,
     )
+
+
+def _used(known: Known) -> float:
+    """Seconds of processor time; where nobody counted them, at most those that went by."""
+    return known.wall_seconds if known.exit.cpu_seconds is None else known.exit.cpu_seconds
 
 
 def _seconds(value: float | None) -> str:

@@ -26,7 +26,10 @@ def settle(scratch: str, inodes: int, uid: int | None) -> None:
     bound = library.mount(b"tmpfs", scratch.encode(), b"tmpfs", _REMOUNT, b"nr_inodes=%d" % inodes)
     _check(bound, "bound the inodes")
     # Over the whole one: what remains is this process, and nothing of the machine.
-    _check(library.mount(b"proc", b"/proc", b"proc", _SEALED, b"subset=pid"), "hide the machine in /proc")
+    _check(
+        library.mount(b"proc", b"/proc", b"proc", _SEALED, b"subset=pid,hidepid=2"),
+        "hide the machine in /proc",
+    )
     _check(library.prctl(_PR_CAP_AMBIENT, _PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0), "clear ambient rights")
     kept = 0 if uid is None else _SETGID | _SETUID
     header = (ctypes.c_uint32 * 2)(_VERSION_3, 0)
@@ -38,6 +41,7 @@ def settle(scratch: str, inodes: int, uid: int | None) -> None:
     # The kernel forgets this whenever a process becomes another user.
     _check(library.prctl(_PR_SET_PDEATHSIG, int(signal.SIGKILL), 0, 0, 0), "die with bubblewrap")
     os.chdir("/work")
+    os.environ["PWD"] = os.getcwd()
 
 
 def _check(answer: int, what: str) -> None:

@@ -1,8 +1,9 @@
-"""One sandbox as processes: bubblewrap outside, and the guest, which is the first process of a namespace of its own.
+"""One sandbox as processes: bubblewrap outside, and inside the first process of a namespace of its own.
 
-Killing the guest ends all that is inside, and bubblewrap ends after it; once bubblewrap has been waited for nothing is
-left. No thread, no fork of this process: `posix_spawn`, and a pidfd on the event loop. Never runs what it was not
-given, and never judges what a guest says.
+Killing the first one ends all that is inside, and bubblewrap ends after it; once both have ended nothing is left. The
+first one is the guest itself, but under root: there it is bubblewrap's, since the kernel lets bubblewrap's death end
+only a process of the same user. No thread, no fork of this process: `posix_spawn`, and a pidfd on the event loop.
+Never runs what it was not given, and never judges what a guest says.
 """
 
 import asyncio
@@ -21,6 +22,7 @@ from callgate.runner.sandbox.bwrap.pipes import Inflow, Outflow, above, pipe_fro
 INFO = 6
 _JOB, _REPLY, NETWORK = 3, 4, 5
 _INFO_SECONDS = 10.0
+_ASK_AGAIN = 0.005
 _WORDS = 4096
 _DEFAULT_AGAIN = tuple(
     getattr(signal, name) for name in ("SIGPIPE", "SIGXFSZ", "SIGINT", "SIGTERM", "SIGHUP", "SIGCHLD")
@@ -32,11 +34,11 @@ Take = Callable[[bytes], None]
 class Exit(Struct, frozen=True):
     """How a sandbox ended. `code` as a shell has it: 128 and the signal's number if a signal ended the guest.
 
-    `cpu_seconds` is that of all its processes, its own start included. `peak_memory` in bytes, None if not known.
+    `cpu_seconds` is that of all its processes, its own start included, `peak_memory` in bytes; None if not known.
     """
 
     code: int
-    cpu_seconds: float
+    cpu_seconds: float | None
     peak_memory: int | None
 
     @property
@@ -47,8 +49,10 @@ class Exit(Struct, frozen=True):
 class Process:
     """A started sandbox. `frames`, `stdout` and `stderr` are called with bytes as they come; set them at any time."""
 
-    def __init__(self, command: list[str], *, network: int | None = None) -> None:
+    def __init__(self, command: list[str], *, network: int | None = None, guest_first: bool = True) -> None:
         """Start `command` (bubblewrap's arguments, with `--info-fd` INFO). `network` becomes descriptor 5 inside.
+
+        `guest_first`: the guest is the first process inside; otherwise what it used is known only if it was killed.
 
         Must be called on a running event loop. Raises OSError if nothing could be started; `network` stays the
         caller's.
@@ -56,7 +60,8 @@ class Process:
         loop = asyncio.get_running_loop()
         self._loop = loop
         self._words = bytearray()
-        self._info = bytearray()
+        self._guest_first = guest_first
+        self._give_up_at = 0.0
         self.first: int | None = None
         self._first_fd = -1
         self._doomed = False
@@ -91,7 +96,7 @@ class Process:
         self.reply = Inflow(loop, ours[_REPLY], self._ignore)
         self.out = Inflow(loop, ours[1], self._ignore)
         self.err = Inflow(loop, ours[2], self._listen)
-        self._info_flow = Inflow(loop, ours[INFO], self._told)
+        self._info = ours[INFO]
 
     @staticmethod
     def _pipes(network: int | None) -> tuple[dict[int, int], dict[int, int]]:
@@ -100,8 +105,11 @@ class Process:
         theirs: dict[int, int] = {}
         try:
             ours[_JOB], theirs[_JOB] = pipe_to_child()
-            for number in (_REPLY, 1, 2, INFO):
+            for number in (_REPLY, 1, 2):
                 ours[number], theirs[number] = pipe_from_child()
+            # No pipe: should this process die now, bubblewrap must not fail at writing, and leave its child behind.
+            ours[INFO] = os.memfd_create("info")
+            theirs[INFO] = above(os.dup(ours[INFO]))
             if network is not None:
                 theirs[NETWORK] = above(os.dup(network))
         except OSError:
@@ -121,39 +129,38 @@ class Process:
         """What it said on stderr before anybody listened: why it could not start. Hostile text."""
         return self._words.decode("utf-8", "replace").strip()
 
-    def _told(self, data: bytes) -> None:
-        """bubblewrap says which process is the first one inside."""
-        self._info += data
+    def find_first(self) -> bool:
+        """Look for what bubblewrap says of the first process inside; True once there is nothing more to learn."""
+        if self.first is not None or self._info < 0:
+            return True
         try:
-            pid = msgspec.json.decode(bytes(self._info))["child-pid"]
-        except (msgspec.DecodeError, KeyError, TypeError):
-            return
-        try:
+            pid = msgspec.json.decode(os.pread(self._info, _WORDS, 0))["child-pid"]
             descriptor = os.pidfd_open(pid)
-        except OSError:
-            return
+        except (msgspec.DecodeError, KeyError, TypeError, OSError):
+            return False
         if _parent(pid) != self.pid:
             # It has ended, and its number may be another's by now.
             os.close(descriptor)
-            return
+            return False
         self.first, self._first_fd = pid, descriptor
-        if self._doomed:
-            self.kill()
+        return True
 
     def kill(self) -> None:
         """End everything inside; `ended` comes to pass soon. Idempotent."""
+        if not self._doomed:
+            self._doomed = True
+            self._give_up_at = self._loop.time() + _INFO_SECONDS
+            self._kill_first()
+
+    def _kill_first(self) -> None:
         if self._exit is not None:
             return
-        if self._first_fd >= 0:
-            with contextlib.suppress(ProcessLookupError):
-                signal.pidfd_send_signal(self._first_fd, signal.SIGKILL)
-        elif not self._doomed:
+        if self.find_first():
+            signal.pidfd_send_signal(self._first_fd, signal.SIGKILL)
+        elif self._loop.time() < self._give_up_at:
             # Killed now, bubblewrap could leave a process behind that waits for it; the first one is known soon.
-            self._loop.call_later(_INFO_SECONDS, self._give_up)
-        self._doomed = True
-
-    def _give_up(self) -> None:
-        if self._exit is None and self._first_fd < 0:
+            self._loop.call_later(_ASK_AGAIN, self._kill_first)
+        else:
             signal.pidfd_send_signal(self._pidfd, signal.SIGKILL)
 
     def _bubblewrap_ended(self) -> None:
@@ -163,19 +170,22 @@ class Process:
             _, status, used = os.wait4(self.pid, 0)
         except ChildProcessError:
             # Somebody else waited for all children.
-            self._exit = Exit(255, 0.0, None)
+            self._exit = Exit(255, None, None)
         else:
             code = os.waitstatus_to_exitcode(status)
             peak = used.ru_maxrss
             # A spawned process begins with the peak of the process that spawned it.
             known = peak << 10 if peak > self._own_peak else None
-            self._exit = Exit(code if code >= 0 else 128 - code, used.ru_utime + used.ru_stime, known)
+            whole = self._guest_first or self._doomed
+            cpu = used.ru_utime + used.ru_stime if whole else None
+            self._exit = Exit(code if code >= 0 else 128 - code, cpu, known if whole else None)
+        self.find_first()
         if self._first_fd < 0:
             self._finish()
         elif _over(self._first_fd):
             self._first_ended()
         else:
-            # bubblewrap itself was killed: what is inside dies of it, a moment later.
+            # bubblewrap does not always wait for it, and when killed itself cannot.
             with contextlib.suppress(ProcessLookupError):
                 signal.pidfd_send_signal(self._first_fd, signal.SIGKILL)
             self._loop.add_reader(self._first_fd, self._first_ended)
@@ -190,7 +200,8 @@ class Process:
         self._finish()
 
     def _finish(self) -> None:
-        self._info_flow.close()
+        os.close(self._info)
+        self._info = -1
         self.job.close()
         for flow in (self.reply, self.out, self.err):
             flow.rest()

@@ -92,7 +92,8 @@ class Sandbox:
             await self.dead()
             said = escape("; ".join(missing))[:_WORDS]
             raise SandboxError("SBX012", f"the guest could not put up its walls: {said}", help_for(said))
-        if not self.alive:
+        if not self.alive or not self.process.find_first():
+            await self.dead()
             raise self._failure()
 
     def _failure(self) -> SandboxError:

@@ -18,7 +18,7 @@ from callgate.runner.sandbox.contract import Host, Job, Limits, Stream, WallRepo
 from callgate.text import escape
 
 _SECONDS = 20.0
-_COMMON = frozenset({"LC_CTYPE", "LD_LIBRARY_PATH"})
+_COMMON = frozenset({"LC_CTYPE", "LD_LIBRARY_PATH", "PWD"})
 """Variables that an interpreter inside has of its own."""
 
 
