@@ -1,15 +1,18 @@
 """A server over Streamable HTTP that knows only the handshake eras and remembers by session. Prints its port.
 
+Its tool `odd` answers as no server should.
+
 remembering_http.py
 """
 
 import json
 import os
+import zlib
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 SESSIONS: dict[str, list[str]] = {}
-TOOLS = [{"name": name, "inputSchema": {"type": "object"}} for name in ("remember", "recall")]
+TOOLS = [{"name": name, "inputSchema": {"type": "object"}} for name in ("remember", "recall", "odd")]
 
 
 class Sessions(BaseHTTPRequestHandler):
@@ -34,6 +37,8 @@ class Sessions(BaseHTTPRequestHandler):
             self._send(200, {"id": id, "error": {"code": -32601, "message": "no session"}})
         elif method == "tools/list":
             self._send(200, {"id": id, "result": {"tools": TOOLS}})
+        elif message["params"]["name"] == "odd":
+            self._misbehave(message["params"]["arguments"]["how"], session)
         else:
             self._send(200, {"id": id, "result": self._call(message["params"], SESSIONS[session])})
 
@@ -45,6 +50,39 @@ class Sessions(BaseHTTPRequestHandler):
 
     def log_message(self, *_: Any) -> None:
         """Nothing is logged."""
+
+    def _misbehave(self, how: str, session: str) -> None:
+        if how == "forget":
+            del SESSIONS[session]
+            self._send(404, None)
+        elif how == "elsewhere":
+            self._head(307, {"location": "http://127.0.0.1:9/mcp", "content-length": "0"})
+        elif how == "drop":
+            self._head(200, {"content-length": "1000"})
+            self.wfile.write(b"{")
+            self.close_connection = True
+        else:
+            body = {
+                "large": b"x" * 200_000,
+                "compressed": zlib.compress(b"x" * 10_000_000),
+                "page": b"<html>",
+                "stream": b"event: message\ndata: " + b"x" * 200_000,
+                "broken": b'{"jsonrpc"',
+                "failing": b"",
+            }[how]
+            headers = {"content-length": str(len(body))}
+            if how == "compressed":
+                headers["content-encoding"] = "deflate"
+            kinds = {"page": "text/html", "stream": "text/event-stream"}
+            self._head(500 if how == "failing" else 200, headers, kinds.get(how, "application/json"))
+            self.wfile.write(body)
+
+    def _head(self, status: int, headers: dict[str, str], kind: str = "application/json") -> None:
+        self.send_response(status)
+        self.send_header("content-type", kind)
+        for name, value in headers.items():
+            self.send_header(name, value)
+        self.end_headers()
 
     def _call(self, params: dict[str, Any], kept: list[str]) -> dict[str, Any]:
         if params["name"] == "remember":

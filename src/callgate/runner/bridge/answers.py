@@ -11,6 +11,7 @@ import msgspec
 from mcp import MCPError
 from mcp_types import (
     CONNECTION_CLOSED,
+    INVALID_REQUEST,
     MISSING_REQUIRED_CLIENT_CAPABILITY,
     REQUEST_TIMEOUT,
     CallToolResult,
@@ -67,6 +68,8 @@ def of_error(error: MCPError, seconds: float) -> Outcome:
         return Outcome(failed(f"the server has not answered for {seconds:g} seconds", "UPS042"), "unknown")
     if error.code == CONNECTION_CLOSED and error.message.startswith(("Connection closed", "SSE stream ")):
         return Outcome(failed("the server ended before it answered", "UPS041"), "unknown")
+    if error.code == INVALID_REQUEST and " not followed; " in error.message:
+        return Outcome(failed("the server sends elsewhere, where no call goes", "UPS028"), "unknown")
     if error.code == MISSING_REQUIRED_CLIENT_CAPABILITY:
         return Outcome(failed(_ASKS, "RUN080"), "rpc_error", rpc_code=error.code)
     text = f"the server answered with an error: {shown(error.message)} ({error.code})"
