@@ -178,3 +178,26 @@ def test_the_run_tells_what_it_took() -> None:
     assert frame is not None
     assert frame["peak_memory"] > 30 << 20
     assert frame["cpu_ms"] > 0
+
+
+@pytest.mark.parametrize(
+    ("code", "hint"),
+    [
+        ("import subprocess\nsubprocess.run(['ls'])", "starts no other program"),
+        ("import os\nos.popen('ls')", "starts no other program"),
+        ("import multiprocessing\nmultiprocessing.Process(target=print).start()", "use a ThreadPoolExecutor"),
+        (
+            "from concurrent.futures import *\nProcessPoolExecutor(1).submit(print)",
+            "use a ThreadPoolExecutor",
+        ),
+        (
+            "import urllib.request\nurllib.request.socket.create_connection(('127.0.0.1', 1))",
+            "reaches no network",
+        ),
+        ("import socket\nsocket.socket()", "reaches no network"),
+    ],
+)
+def test_who_meets_a_wall_by_pythons_own_modules_is_told_what_to_do_instead(code: str, hint: str) -> None:
+    error = run_inside(code).error
+    assert (error["kind"], error["type"], error["line"]) == ("exception", "PermissionError", 2)
+    assert hint in error["help"]

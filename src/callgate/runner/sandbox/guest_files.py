@@ -33,6 +33,8 @@ _ENTER = (
 _COMPILE = """
 import os, py_compile, sys
 source, target = sys.argv[1:]
+if sys.version_info < (3, 11) or sys.implementation.name != "cpython":
+    sys.exit("it is no CPython 3.11 or newer")
 for name in sorted(os.listdir(source)):
     if name.endswith(".py"):
         py_compile.compile(

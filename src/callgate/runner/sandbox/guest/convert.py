@@ -8,10 +8,12 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable, Mapping
+from math import isfinite
 
 from . import convert_arrays
 from .convert_scalars import (
     NO_SCALAR,
+    Path,
     TooLarge,
     Unfit,
     describe,
@@ -23,6 +25,7 @@ from .convert_scalars import (
     key_text,
     scalar,
     short,
+    spell_path,
 )
 from .output_types import ANY, Alternative, Type, spell
 
@@ -40,11 +43,15 @@ class Converter:
         self.room = room
         self._open: set[int] = set()
 
-    def convert(self, value: Any, kind: Type, path: str) -> Any:
+    def convert(self, value: Any, kind: Type, path: Path) -> Any:
         """`value` as a JSON value of the type `kind`; `path` is what messages call it. Raises Unfit and TooLarge."""
         plain = self._plain(value, kind, path)
-        if kind != ANY and not any(_fits(plain, value, alternative) for alternative in kind):
-            raise Unfit(f"`{path}` was declared as `{spell(kind)}`, but is {describe(value)}")
+        if (
+            kind is not ANY
+            and kind != ANY
+            and not any(_fits(plain, value, alternative) for alternative in kind)
+        ):
+            raise Unfit(f"`{spell_path(path)}` was declared as `{spell(kind)}`, but is {describe(value)}")
         return plain
 
     def take(self, size: int) -> None:
@@ -53,7 +60,12 @@ class Converter:
         if self.room < 0:
             raise TooLarge
 
-    def _plain(self, value: Any, kind: Type, path: str) -> Any:
+    def expect(self, size: int) -> None:
+        """Raise TooLarge if there is no room for `size` bytes; counts nothing."""
+        if size > self.room:
+            raise TooLarge
+
+    def _plain(self, value: Any, kind: Type, path: Path) -> Any:
         exact = type(value)
         if exact is str:
             self.take(len(value) + 2)
@@ -72,16 +84,16 @@ class Converter:
                 self.take(len(plain) + 2 if isinstance(plain, str) else 1)
                 return plain
         if id(value) in self._open:
-            raise Unfit(f"`{path}` contains itself")
+            raise Unfit(f"`{spell_path(path)}` contains itself")
         if len(self._open) >= DEEPEST:
-            raise Unfit(f"`{path[:200]}` is nested deeper than {DEEPEST} levels")
+            raise Unfit(f"`{spell_path(path)}` is nested deeper than {DEEPEST} levels")
         self._open.add(id(value))
         try:
             return self._composite(value, kind, path)
         finally:
             self._open.discard(id(value))
 
-    def _composite(self, value: Any, kind: Type, path: str) -> Any:
+    def _composite(self, value: Any, kind: Type, path: Path) -> Any:
         if isinstance(value, Mapping):
             return self.mapping(value.items(), kind, path)
         if isinstance(value, (list, tuple, deque, range)):
@@ -97,13 +109,26 @@ class Converter:
             return self.mapping([(name, getattr(value, name)) for name in fields], kind, path)
         return convert_arrays.composite(self, value, kind, path)
 
-    def sequence(self, values: Iterable[Any], kind: Type, path: str) -> list[Any]:
+    def sequence(self, values: Iterable[Any], kind: Type, path: Path) -> list[Any]:
         """The values as a list, each of the type that `kind` says a list holds."""
         item = _item(kind, "list")
         self.take(2)
-        return [self.convert(value, item, f"{path}[{place}]") for place, value in enumerate(values)]
+        if item is ANY and type(values) is list and self._simple(values):
+            return list(values)
+        return [self.convert(value, item, (path, place)) for place, value in enumerate(values)]
 
-    def mapping(self, items: Iterable[tuple[Any, Any]], kind: Type, path: str) -> dict[str, Any]:
+    def _simple(self, values: list[Any]) -> bool:
+        """Whether they are plain already, seen without a look at each; counts them if so."""
+        kinds = set(map(type, values))
+        if kinds == {str}:
+            self.take(sum(map(len, values)) + 2 * len(values))
+        elif kinds <= _PLAIN or (kinds == {float} and all(map(isfinite, values))):
+            self.take(len(values))
+        else:
+            return False
+        return True
+
+    def mapping(self, items: Iterable[tuple[Any, Any]], kind: Type, path: Path) -> dict[str, Any]:
         """The pairs as a dict with text for keys."""
         item = _item(kind, "dict")
         self.take(2)
@@ -111,9 +136,9 @@ class Converter:
         for key, value in items:
             name = key if type(key) is str else key_text(key, path)
             if name in plain:
-                raise Unfit(f"`{path}` has two keys that are both written as {short(name)}")
+                raise Unfit(f"`{spell_path(path)}` has two keys that are both written as {short(name)}")
             self.take(len(name) + 3)
-            plain[name] = self.convert(value, item, f"{path}[{short(name)}]")
+            plain[name] = self.convert(value, item, (path, name))
         return plain
 
 
@@ -124,6 +149,8 @@ def _item(kind: Type, name: str) -> Type:
         return ANY
     return tuple(alternative for item in items if item is not None for alternative in item)
 
+
+_PLAIN = {int, bool, type(None)}
 
 _JSON_TYPES: dict[str, tuple[type, ...]] = {
     "str": (str,),

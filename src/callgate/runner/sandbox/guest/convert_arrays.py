@@ -8,10 +8,9 @@ missing is null in them; NaN in a numpy array is refused as any NaN is.
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable
 
-from .convert_scalars import Unfit, describe, short
-from .output_types import Type
+from .convert_scalars import Path, Unfit, describe, short, spell_path
+from .output_types import ANY, Type
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -20,7 +19,7 @@ if TYPE_CHECKING:
     from .convert import Converter
 
 
-def composite(to: Converter, value: Any, kind: Type, path: str) -> Any:
+def composite(to: Converter, value: Any, kind: Type, path: Path) -> Any:
     """The value as a JSON value. Raises Unfit and TooLarge."""
     numpy = sys.modules.get("numpy")
     if numpy is not None and isinstance(value, (numpy.ndarray, numpy.generic)):
@@ -39,15 +38,15 @@ def composite(to: Converter, value: Any, kind: Type, path: str) -> Any:
         if isinstance(value, (pandas.Period, pandas.Interval)):
             return str(value)
     hint = "; make a list of it" if hasattr(value, "__next__") or hasattr(value, "__iter__") else ""
-    raise Unfit(f"`{path}` is {describe(value)}, which cannot be written as JSON{hint}")
+    raise Unfit(f"`{spell_path(path)}` is {describe(value)}, which cannot be written as JSON{hint}")
 
 
-def _numpy(to: Converter, numpy: Any, value: Any, kind: Type, path: str) -> Any:
+def _numpy(to: Converter, numpy: Any, value: Any, kind: Type, path: Path) -> Any:
     if isinstance(value, numpy.ndarray):
-        to.take(int(value.size))
+        to.expect(int(value.size))
         if value.ndim == 0:
             return to.convert(value[()], kind, path)
-        if value.ndim == 1 and value.dtype.kind in "biu":
+        if value.ndim == 1 and value.dtype.kind in "biuf" and value.dtype.itemsize <= 8:
             return to.sequence(value.tolist(), kind, path)
         return to.sequence(value, kind, path)
     if isinstance(value, numpy.datetime64):
@@ -69,15 +68,15 @@ def _wants_dict(kind: Type) -> bool:
     return "dict" in names and "list" not in names
 
 
-def _column(to: Converter, values: Any) -> Iterable[Any]:
+def _column(to: Converter, values: Any) -> list[Any]:
     """A column's values as Python's own, what is missing as None."""
-    to.take(len(values))
+    to.expect(len(values))
     plain = values.tolist()
     missing = values.isna() if hasattr(values, "isna") else [False] * len(plain)
     return [None if gone else value for value, gone in zip(plain, missing, strict=True)]
 
 
-def _series(to: Converter, series: Any, kind: Type, path: str) -> Any:
+def _series(to: Converter, series: Any, kind: Type, path: Path) -> Any:
     values = _column(to, series)
     if _wants_dict(kind):
         return to.mapping(zip(_labels(series.index), values, strict=True), kind, path)
@@ -93,7 +92,8 @@ def _label(label: Any) -> Any:
     return " / ".join(str(part) for part in label) if isinstance(label, tuple) else label
 
 
-def _table(to: Converter, table: Any, kind: Type, path: str) -> Any:
+def _table(to: Converter, table: Any, kind: Type, path: Path) -> Any:
+    to.expect(int(table.size))
     named = [name for name in table.index.names if name is not None]
     if named and not _wants_dict(kind):
         levels = [place for place, name in enumerate(table.index.names) if name is not None]
@@ -105,9 +105,12 @@ def _table(to: Converter, table: Any, kind: Type, path: str) -> Any:
     if not names:
         return to.sequence([{} for _ in range(len(table))], kind, path)
     texts = [str(name) for name in names]
-    seen: set[str] = set()
-    for name in texts:
-        if name in seen:
-            raise Unfit(f"`{path}` has two columns that are both called {short(name)}")
-        seen.add(name)
-    return to.sequence((dict(zip(texts, row, strict=True)) for row in zip(*columns, strict=True)), kind, path)
+    repeated = {name for name in texts if texts.count(name) > 1} if len(set(texts)) < len(texts) else set()
+    if repeated:
+        raise Unfit(f"`{spell_path(path)}` has two columns that are both called {short(min(repeated))}")
+    to.take(sum(len(name) + 3 for name in texts) * len(table))
+    plain = [to.sequence(column, ANY, (path, name)) for name, column in zip(texts, columns, strict=True)]
+    records = [dict(zip(texts, row, strict=True)) for row in zip(*plain, strict=True)]
+    holds = [alternative.item for alternative in kind if alternative.item is not None]
+    # the columns are plain by now: only where the items' type was declared each record is looked at again
+    return to.sequence(records, kind, path) if holds else records

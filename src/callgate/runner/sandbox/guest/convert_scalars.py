@@ -20,7 +20,11 @@ if TYPE_CHECKING:
 
 NO_SCALAR = object()
 
+Path = str | tuple["Path", object]
+"""Where a value is: a variable's name, or (where, index or key). Spelled only when a message needs it."""
+
 _AS_TEXT = (("uuid", "UUID"), ("ipaddress", "_BaseAddress"), ("ipaddress", "_BaseNetwork"))
+_MOST_STEPS = 20
 _BYTES = (bytes, bytearray, memoryview)
 
 
@@ -32,7 +36,17 @@ class TooLarge(Exception):
     """The value needs more bytes than there is room for."""
 
 
-def scalar(value: Any, kind: Type, path: str) -> Any:
+def spell_path(path: Path) -> str:
+    """The place as the script would write it: `name[3]['key']`; the outer part only, of a very deep one."""
+    steps: list[str] = []
+    while not isinstance(path, str):
+        path, step = path
+        steps.append(f"[{short(step) if isinstance(step, str) else step}]")
+    deep = len(steps) > _MOST_STEPS
+    return path + "".join(steps[::-1][:_MOST_STEPS]) + ("..." if deep else "")
+
+
+def scalar(value: Any, kind: Type, path: Path) -> Any:
     """The value as text, number, truth value or null; NO_SCALAR if it is none of ours. Raises Unfit."""
     if isinstance(value, str):
         return str.__str__(value)
@@ -76,7 +90,7 @@ def is_day(value: object) -> bool:
     return isinstance(value, date) or type_name(value) == "datetime64"
 
 
-def _exact(value: Any, kind: Type, path: str) -> Any:
+def _exact(value: Any, kind: Type, path: Path) -> Any:
     """A number where one was declared; else the text that loses nothing."""
     names = {alternative.name for alternative in kind}
     number = float(value)
@@ -87,14 +101,14 @@ def _exact(value: Any, kind: Type, path: str) -> Any:
     return str(value)
 
 
-def finite(value: float, path: str) -> float:
+def finite(value: float, path: Path) -> float:
     """The number itself. Raises Unfit for NaN and the infinities, which JSON cannot say."""
     if math.isfinite(value):
         return value
-    raise Unfit(f"`{path}` is {value}, which JSON cannot say; use None, or another number")
+    raise Unfit(f"`{spell_path(path)}` is {value}, which JSON cannot say; use None, or another number")
 
 
-def key_text(key: Any, path: str) -> str:
+def key_text(key: Any, path: Path) -> str:
     """A dict's key as text. Raises Unfit."""
     if isinstance(key, str):
         return str.__str__(key)
@@ -104,7 +118,7 @@ def key_text(key: Any, path: str) -> str:
         return key_text(key.value, path)
     plain = str(key) if hasattr(key, "dtype") and hasattr(key, "item") else scalar(key, (), path)
     if plain is NO_SCALAR or plain is None or is_bytes(key):
-        raise Unfit(f"`{path}` has a key that is {describe(key)}; keys must be text")
+        raise Unfit(f"`{spell_path(path)}` has a key that is {describe(key)}; keys must be text")
     return str(plain)
 
 

@@ -30,6 +30,8 @@ def error_frame(
         "message": _message(error, kind),
         "traceback": [],
     }
+    if (hint := _help(error)) is not None:
+        frame["help"] = hint
     if isinstance(error, SyntaxError) and error.filename == filename and error.lineno:
         frame |= {"line": error.lineno, "column": error.offset}
         frame["traceback"] = [_line(error.lineno, "<module>", source)]
@@ -125,6 +127,29 @@ def _kind(error: BaseException, writable: list[str]) -> str:
         if error.errno == errno.ENOMEM:
             return "memory"
     return "exception"
+
+
+_REFUSED_IN = {
+    "subprocess": "a script is one process and starts no other program; use Python's own libraries, or a tool",
+    "multiprocessing": "a script is one process; use a ThreadPoolExecutor",
+    "concurrent.futures.process": "a script is one process; use a ThreadPoolExecutor",
+    "socket": "a script reaches no network but the hosts that the operator allows, and these by httpx or urllib",
+    "asyncio": "a script is synchronous; use a ThreadPoolExecutor",
+}
+
+
+def _help(error: BaseException) -> str | None:
+    """What to do instead, if one of Python's own modules met a wall."""
+    if not isinstance(error, PermissionError):
+        return None
+    trace = error.__traceback__
+    while trace is not None:
+        name = str(trace.tb_frame.f_globals.get("__name__"))
+        hint = _REFUSED_IN.get(name) or _REFUSED_IN.get(name.partition(".")[0])
+        if hint is not None:
+            return hint
+        trace = trace.tb_next
+    return None
 
 
 def _full(writable: list[str]) -> str:
