@@ -7,6 +7,7 @@ from config_files import write
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from test_config_meaning import WHOLE
+from test_config_runner import WHOLE as OF_RUNNER
 
 from callgate.codes.config import CODES
 from callgate.config.load import load_files
@@ -18,6 +19,8 @@ _WORDS = st.sampled_from(
      "algorithms", "resource", "sessions", "secret", "state", "workers", "drain", "telemetry", "limits", "timeout",
      "http://x", "'https://[::1'", "'http://[::1]:0'", "'//'", "'@'", "redis://:x@y", "sqlite:", "'%'", "HS256", "0",
      "TOKEN", "-1", "1e99", ".inf", "5s", "5 GB", "1e5ms", "~", "''", "'*'", "true", "no", "&a", "*a", "<<", "!!str",
+     "runner", "journal", "queue", "backend", "monty", "accept_tier", "network", "packages", "allow", "secrets",
+     "retention", "forward_identity", "postgresql://u:p@h/d", "a:1", "'*.a:0'", "'[::1]:9'", "'a:²'",
      "Authorization", "'\\0'", '"\\0"', '"\\uD800"',
      "'²'", "'1²s'", "'\u0661s'", "'xn--'", "'a..b'", "'::'", "'[::]'", "'a:b:c'"]
 )  # fmt: skip
@@ -31,7 +34,8 @@ _TREES = st.recursive(
     ),
     max_leaves=25,
 )
-_LINES = WHOLE.splitlines(keepends=True)
+RUNNER = OF_RUNNER[OF_RUNNER.index("runner:") :]
+_LINES = (WHOLE + RUNNER).splitlines(keepends=True)
 
 
 @pytest.fixture(scope="module")

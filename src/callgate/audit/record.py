@@ -55,8 +55,8 @@ class DecisionRecord(Struct, frozen=True, omit_defaults=True, tag_field="kind", 
     """What the gate decided about one call, written before anything is forwarded.
 
     `request` is the JSON-RPC id, `policy` the revision of the policy that decided, `retry_after` is in
-    seconds, `charges` the number of limits that were charged, `parent` the decision under which code runs
-    that made this call. `code`, `rule` and `reason` say why a call was not simply allowed.
+    seconds, `charges` the number of limits that were charged, `parent` the execution of code that made
+    this call. `code`, `rule` and `reason` say why a call was not simply allowed.
     """
 
     id: str
