@@ -86,7 +86,7 @@ def check(config: str | None) -> Check:
     _, runner = read_configuration(RunnerOptions(config=config))
 
     async def run() -> Check:
-        backend = backend_of(runner, ())
+        backend = backend_of(runner, (), lambda _level, _text: None)
         try:
             walls = await backend.open()
         finally:
@@ -195,7 +195,7 @@ class _Runner:
         importable = frozenset() if profile is None else store.modules(profile)
         backend = worker = None
         if self._options.worker:
-            backend = backend_of(runner, folders.base)
+            backend = backend_of(runner, folders.base, log)
             opened.push_async_callback(backend.close)
             await backend.open()
             parts = Parts(

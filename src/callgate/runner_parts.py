@@ -16,14 +16,14 @@ from callgate.config.secrets import read_secret
 from callgate.errors import UsageError
 from callgate.policy.budgets import Budgets
 from callgate.policy.model import Document
-from callgate.runner.jobs.parts import WorkerOptions
+from callgate.runner.jobs.parts import Log, WorkerOptions
 from callgate.runner.journal.contract import Journal
 from callgate.runner.journal.open import open_journal
 from callgate.runner.options import RunnerOptions
 from callgate.runner.precheck.finding import Surroundings
 from callgate.runner.sandbox.contract import Backend, Limits, Packages
 from callgate.state.open import default_state_dir
-from callgate.text import quote
+from callgate.text import escape, quote
 
 
 _OURS = frozenset({"callgate"})
@@ -73,13 +73,22 @@ def limits_of(runner: RunnerConfig) -> Limits:
     )
 
 
-def backend_of(runner: RunnerConfig, packages: Sequence[Packages]) -> Backend:
+def backend_of(runner: RunnerConfig, packages: Sequence[Packages], log: Log) -> Backend:
     """The backend that the file names, not yet opened. `packages` is what most executions will see."""
     if runner.backend == "monty":
         from callgate.runner.sandbox.monty.backend import MontyBackend
 
         return MontyBackend(pool=runner.pool)
     from callgate.runner.sandbox.bwrap.backend import BwrapBackend
+    from callgate.runner.sandbox.egress.contract import Visit
+    from callgate.runner.sandbox.egress.serving import EgressProxy
+
+    def visited(visit: Visit) -> None:
+        went = "reached" if visit.allowed else "was refused"
+        log(
+            "info" if visit.allowed else "warning",
+            f"a script {went} {escape(visit.host)} {escape(visit.why)}".rstrip(),
+        )
 
     return BwrapBackend(
         limits=limits_of(runner),
@@ -87,6 +96,7 @@ def backend_of(runner: RunnerConfig, packages: Sequence[Packages]) -> Backend:
         pool=runner.pool,
         packages=packages,
         network=runner.network,
+        egress=EgressProxy(visited) if runner.network else None,
     )
 
 
