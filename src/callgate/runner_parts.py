@@ -25,7 +25,6 @@ from callgate.runner.sandbox.contract import Backend, Limits, Packages
 from callgate.state.open import default_state_dir
 from callgate.text import escape, quote
 
-
 _OURS = frozenset({"callgate"})
 """What the guest itself lets scripts import: the exceptions of tool calls."""
 
