@@ -7,10 +7,16 @@ import asyncio
 import ipaddress
 import socket
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from typing import Final
 
 from callgate.runner.sandbox.egress.contract import EgressLimits, Resolve
 from callgate.runner.sandbox.egress.entries import Entry, find, reachable
 from callgate.runner.sandbox.egress.hosts import Address, Target
+
+_LOOKUPS: Final = ThreadPoolExecutor(8, thread_name_prefix="egress-lookup")
+"""Threads of their own: names that resolve slowly must not hold up what else the worker does in threads."""
 
 Streams = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
@@ -30,8 +36,8 @@ class Unreachable(Exception):
 
 async def resolve(host: str, port: int) -> list[Address]:
     """Ask the system's resolver. Raises OSError."""
-    loop = asyncio.get_running_loop()
-    found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    ask = partial(socket.getaddrinfo, host, port, type=socket.SOCK_STREAM)
+    found = await asyncio.get_running_loop().run_in_executor(_LOOKUPS, ask)
     return [ipaddress.ip_address(str(each[4][0]).partition("%")[0]) for each in found]
 
 

@@ -6,6 +6,7 @@ Source: RFC 8446 section 4.1.2 and 5.1, RFC 6066 section 3. The message may be s
 from typing import Final
 
 MAX_HELLO: Final = 32 << 10
+_RECORDS = range(0x14, 0x1A)
 _HANDSHAKE = 0x16
 _CLIENT_HELLO = 1
 _SERVER_NAME = 0
@@ -21,7 +22,8 @@ class NotYet(Exception):
 
 
 def looks_like_tls(data: bytes) -> bool:
-    return data[:1] == bytes([_HANDSHAKE])
+    """Whether the first byte is that of any record of TLS: servers may pass over some before the ClientHello."""
+    return bool(data) and data[0] in _RECORDS
 
 
 def server_name(data: bytes) -> str | None:
