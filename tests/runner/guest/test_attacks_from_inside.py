@@ -4,8 +4,9 @@ Beside them, in `test_safe_things`, what must go on working.
 """
 
 import pytest
-from inside import USERS, User, run_inside
+from inside import UID, USERS, Inside, User, command, job, run_inside, talk
 
+from callgate.runner.sandbox import guest_files
 from callgate.runner.sandbox.contract import Limits
 
 PRELUDE = """
@@ -232,3 +233,29 @@ def test_the_guest_tells_of_every_wall_that_it_holds(user: User) -> None:
         "namespaces",
         "system_files",
     } <= set(walls)
+
+
+@pytest.mark.parametrize("user", USERS)
+def test_landlock_alone_keeps_a_folder_read_only_that_the_mounts_leave_writable(user: User) -> None:
+    made = command(user, guest_files.arguments(Limits(), uid=UID if user == "dropped" else None))
+    opened = ["--perms", "0755", "--dir", "/left", "--perms", "1777", "--tmpfs", "/left/open"]
+    # for a plain user the whole command is a line of a shell
+    made = [part.replace("--remount-ro / ", f"{' '.join(opened)} --remount-ro / ") for part in made]
+    if "--remount-ro" in made:
+        made[made.index("--remount-ro") : made.index("--remount-ro")] = opened
+    script = (
+        PRELUDE
+        + """
+said = {
+    "exists": os.path.isdir("/left/open"),
+    "create": attempt(open, "/left/open/x", "w"),
+    "folder": attempt(os.mkdir, "/left/open/x"),
+    "link": attempt(os.symlink, "x", "/left/open/x"),
+    "move": attempt(os.rename, open("/work/a", "w").name, "/left/open/a"),
+}
+"""
+    )
+    with Inside(made) as inside:
+        said = talk(inside, job(script, outputs={"said": "dict"})).results["said"]
+    assert said.pop("exists") is True
+    assert set(said.values()) <= {"EACCES", "EXDEV"}, said
