@@ -1,7 +1,7 @@
 """A runner's server in a process of its own, over `MemoryEngine`.
 
     python tests/runner/server/runner_process.py stdio
-    python tests/runner/server/runner_process.py http [KEYS-FILE [TRUSTED-GATE]]
+    python tests/runner/server/runner_process.py http [KEYS-FILE [TRUSTED-GATE [RESOURCE]]]
 
 Over HTTP it prints its URL on stdout.
 """
@@ -24,13 +24,14 @@ from callgate.runner.server.over_stdio import serve_stdio
 
 async def main(words: list[str]) -> None:
     """Serve until told to end."""
-    options = ServerOptions(trusted_gates=tuple(words[2:]), drain=2.0, task_after=0.2)
+    options = ServerOptions(trusted_gates=tuple(words[2:3]), drain=2.0, task_after=0.2)
     engine = MemoryEngine()
     if words[0] == "stdio":
         await serve_stdio(engine, options)
         print(*(each.state for each in engine.executions.values()), file=sys.stderr)
         return
-    auth = AuthConfig(keys=words[1]) if len(words) > 1 else None
+    resource = words[3] if len(words) > 3 else None
+    auth = AuthConfig(keys=words[1], resource=resource) if len(words) > 1 else None
     await serve_http(
         engine,
         ListenConfig(port=0),

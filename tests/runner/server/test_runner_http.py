@@ -51,7 +51,7 @@ def keys(tmp_path_factory: pytest.TempPathFactory) -> Keys:
 
 @pytest.fixture(scope="module")
 def closed_runner(keys: Keys) -> Iterator[HttpRunner]:
-    with http_runner(str(keys.file), "key:gate") as found:
+    with http_runner(str(keys.file), "key:gate", "https://runner.example") as found:
         yield found
 
 
@@ -154,7 +154,11 @@ def test_behind_a_gate_that_asks_nobody_sessions_tell_callers_apart(
 def test_who_has_no_key_learns_only_how_to_get_in(closed_runner: HttpRunner) -> None:
     answer = closed_runner.agent().modern("tools/list")
     assert answer.status == 401
-    assert (answer.header("www-authenticate") or "").startswith("Bearer ")
+    place = "https://runner.example/.well-known/oauth-protected-resource"
+    assert answer.header("www-authenticate") == f'Bearer resource_metadata="{place}"'
+    for path in ("", "/mcp"):
+        page = RawAgent(closed_runner.port, f"/.well-known/oauth-protected-resource{path}")
+        assert page.request("GET", ()).frame["resource"] == "https://runner.example"
     assert closed_runner.agent("cg_no_such_key").modern("tools/list").status == 401
 
 
