@@ -1,6 +1,6 @@
 """A server over stdio that remembers, misbehaves and dies when told to; of the handshake era, without the SDK.
 
-odd_server.py [--dead]
+odd_server.py [--dead] [--mute]
 """
 
 import json
@@ -69,6 +69,8 @@ def main() -> None:
     if "--dead" in sys.argv:
         sys.exit(1)
     for line in sys.stdin:
+        if "--mute" in sys.argv:
+            continue
         message = json.loads(line)
         method, id = message.get("method"), message.get("id")
         params = message.get("params", {})

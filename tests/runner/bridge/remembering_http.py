@@ -38,7 +38,7 @@ class Sessions(BaseHTTPRequestHandler):
         elif method == "tools/list":
             self._send(200, {"id": id, "result": {"tools": TOOLS}})
         elif message["params"]["name"] == "odd":
-            self._misbehave(message["params"]["arguments"]["how"], session)
+            self._misbehave(message["params"]["arguments"]["how"], session, id)
         else:
             self._send(200, {"id": id, "result": self._call(message["params"], SESSIONS[session])})
 
@@ -51,7 +51,9 @@ class Sessions(BaseHTTPRequestHandler):
     def log_message(self, *_: Any) -> None:
         """Nothing is logged."""
 
-    def _misbehave(self, how: str, session: str) -> None:
+    def _misbehave(self, how: str, session: str, id: Any) -> None:
+        content = [{"type": "text", "text": "x" * 200_000}]
+        large = json.dumps({"jsonrpc": "2.0", "id": id, "result": {"content": content}}).encode()
         if how == "forget":
             del SESSIONS[session]
             self._send(404, None)
@@ -63,10 +65,10 @@ class Sessions(BaseHTTPRequestHandler):
             self.close_connection = True
         else:
             body = {
-                "large": b"x" * 200_000,
-                "compressed": zlib.compress(b"x" * 10_000_000),
+                "large": large,
+                "compressed": zlib.compress(large),
                 "page": b"<html>",
-                "stream": b"event: message\ndata: " + b"x" * 200_000,
+                "stream": b"event: message\ndata: " + large + b"\n\n",
                 "broken": b'{"jsonrpc"',
                 "failing": b"",
             }[how]

@@ -139,6 +139,22 @@ def test_a_server_that_is_not_there_is_told_of_and_the_others_work(
     run(work())
 
 
+def test_a_server_that_never_answers_does_not_hold_up_the_others(
+    folder: Folder, spawner: Spawner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("callgate.runner.bridge.catalog.PAGE_SECONDS", 0.5)
+    folder.write(mute={"command": [*ODD, "--mute"]}, odd={"command": ODD})
+
+    async def work() -> None:
+        async with opened(folder, spawner) as bench:
+            tools = await bench.bridge.tools(ALICE)
+            assert {tool.server for tool in tools} == {"odd"}
+            failure = await bench.failure("mcp_mute_anything")
+            assert "is not ready" in failure.message
+
+    run(work())
+
+
 def test_an_idle_child_is_ended_and_a_busy_one_is_not(folder: Folder, spawner: Spawner) -> None:
     folder.write(odd={"command": ODD, "idle": "60s"})
     clock = ManualClock()

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from bridge_bench import ODD, Folder, opened, run
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from callgate.runner.bridge.exact import Unsendable, exact
@@ -19,6 +19,7 @@ SCALAR = (
 VALUE = st.recursive(SCALAR, lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner), max_leaves=8)
 
 
+@settings(max_examples=60, deadline=None)
 @given(st.dictionaries(st.text(), VALUE))
 def test_arguments_are_read_as_they_were_written_or_refused(arguments: dict[str, Any]) -> None:
     try:
@@ -46,7 +47,7 @@ def test_arguments_are_read_as_they_were_written_or_refused(arguments: dict[str,
         10**400,
         {"a": {"A": 1, "a": 2}},
     ],
-    ids=repr,
+    ids=lambda value: type(value).__name__,
 )
 def test_what_json_cannot_hold_or_readers_read_differently_is_refused(value: Any) -> None:
     with pytest.raises(Unsendable):

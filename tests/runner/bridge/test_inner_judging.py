@@ -160,6 +160,33 @@ def test_a_cancelled_call_is_recorded_as_cancelled_and_stays_spent(folder: Folde
     assert [record["status"] for record in folder.calls("outcome")] == ["cancelled", "denied"]
 
 
+def test_a_call_that_is_cancelled_while_it_is_judged_is_given_back(folder: Folder, spawner: Spawner) -> None:
+    limited = (
+        "default: allow\ntools:\n  again: {rules: [{rate_limit: {max: 1, window: 1h, scope: identity}}]}\n"
+    )
+    folder.write(limited, odd={"command": ODD})
+
+    async def work() -> None:
+        async with opened(folder, spawner) as bench:
+            await bench.bridge.tools(ALICE)
+            judge = bench.bridge._judge
+            assert judge is not None
+            assert judge._turns is not None
+            call = asyncio.ensure_future(bench.call("mcp_odd_again"))
+            while not judge._turns._calls:
+                await asyncio.sleep(0)
+            call.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await call
+            assert bench.forwarded == []
+            while judge._turns._working is not None:
+                await asyncio.sleep(0)
+            assert await bench.value("mcp_odd_again") == "done"
+
+    run(work())
+    assert [record["status"] for record in folder.calls("outcome")] == ["not_forwarded", "ok"]
+
+
 def test_calls_that_come_together_are_recorded_in_order_and_each_is_answered(
     folder: Folder, spawner: Spawner
 ) -> None:

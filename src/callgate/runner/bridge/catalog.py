@@ -18,6 +18,8 @@ FRESH_SECONDS = 60.0
 RETRY_SECONDS = 5.0
 """After the list could not be had, nobody waits for another try for so long."""
 PAGE_SECONDS = 10.0
+SHORT_SECONDS = 1.0
+"""How long those wait who come after the list could not be had."""
 MAX_PAGES = 200
 
 Connect = Callable[[], Awaitable[Connection]]
@@ -55,7 +57,11 @@ class Catalog:
         if not self.fresh:
             fetching = self._fetch()
             if fetching is not None and (self._outdated or not self._known):
-                await asyncio.shield(fetching)
+                # A server that hangs must not hold up every execution; the fetch goes on.
+                seconds = PAGE_SECONDS if self.failure is None else SHORT_SECONDS
+                await asyncio.wait((fetching,), timeout=seconds)
+                if not fetching.done() and self.failure is None:
+                    self.failure = "the server has not said what it can do yet"
         return self.listing
 
     async def current(self) -> Listing | None:
