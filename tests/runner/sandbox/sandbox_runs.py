@@ -55,7 +55,9 @@ class Bench:
 
     def __init__(self, **options: Any) -> None:
         self._runner = asyncio.Runner()
-        self.backend = BwrapBackend(**({"limits": LIMITS, "pool": 1} | options))
+        self.backend = BwrapBackend(
+            limits=options.pop("limits", LIMITS), pool=options.pop("pool", 1), **options
+        )
         self.walls = self.do(self.backend.open())
 
     def do(self, work: Coroutine[Any, Any, T]) -> T:

@@ -8,6 +8,7 @@ import contextlib
 import fcntl
 import os
 import shutil
+import signal
 import subprocess
 import tempfile
 from pathlib import Path
@@ -87,6 +88,21 @@ def _sweep() -> None:
             lock = os.open(os.path.join(entry.path, _LOCK), os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC)
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                _end_started_with(entry.path)
                 shutil.rmtree(entry.path)
             finally:
                 os.close(lock)
+
+
+def _end_started_with(folder: str) -> None:
+    """Kill what was started with a folder whose runner is dead.
+
+    A bubblewrap that is killed within microseconds of its start leaves a child that waits for ever, without a guest.
+    """
+    wanted = folder.encode()
+    for name in os.listdir("/proc"):
+        if name.isdigit():
+            with contextlib.suppress(OSError), open(f"/proc/{name}/cmdline", "rb") as file:
+                words = file.read().split(b"\0")
+                if wanted in words and os.path.basename(words[0]) == b"bwrap":
+                    os.kill(int(name), signal.SIGKILL)

@@ -18,6 +18,8 @@ from callgate.text import escape
 
 _READY_SECONDS = 30.0
 _WORDS = 400
+_UNHELD = 70
+"""How a guest ends whose walls do not hold."""
 
 
 class Sandbox:
@@ -99,6 +101,8 @@ class Sandbox:
     def _failure(self) -> SandboxError:
         code = self.process.ended.result().code
         said = escape(" ".join(self.process.words.split()))[-_WORDS:] or "it said nothing"
+        if code == _UNHELD:
+            return SandboxError("SBX012", f"the guest could not put up its walls: {said}", help_for(said))
         how = f"signal {signal.Signals(code - 128).name}" if 128 < code < 160 else f"status {code}"
         return SandboxError("SBX010", f"a sandbox could not be started ({how}): {said}", help_for(said))
 

@@ -161,7 +161,7 @@ def find_bwrap() -> str:
             f"sandboxes are made on {' and '.join(_MACHINES)}; this machine is {quote(platform.machine())}",
             "choose `runner.backend: monty`, with `accept_tier: interpreter`",
         )
-    found = shutil.which("bwrap") or shutil.which("bwrap", path="/usr/bin:/bin:/usr/local/bin")
+    found = shutil.which("bwrap")
     if found is None:
         raise SandboxError(
             "SBX003",
