@@ -182,7 +182,8 @@ class InnerCall(Struct, frozen=True, kw_only=True):
 class Execution(Struct, frozen=True, kw_only=True):
     """One row of the journal. Times in milliseconds since 1970. `attempt` is 0 until somebody took it up.
 
-    `version` grows with every change that an observer could see, output and progress too.
+    `version` grows with every change that an observer could see, output and progress too. `calls` counts inner calls,
+    `denied_calls` those of them that were denied.
     """
 
     uuid: str

@@ -24,13 +24,25 @@ class OperatorSecrets:
         self._servers = dict(_of_servers(config))
         self._log = log
         self._told: set[str] = set()
+        self._known: dict[str, str] = {}
+        self._redactor = Redactor(self._known)
         Redactor(self.read())
 
     def read(self) -> dict[str, str]:
+        """Those that scripts may ask for."""
         return self._values(self._named)
 
     def everything(self) -> dict[str, str]:
+        """Those and all that servers are given: what must not be shown."""
         return {**self._long(self._values(self._servers)), **self._values(self._named)}
+
+    def redactor(self) -> Redactor:
+        """What takes all of them out of texts. Made anew only when one has changed: that takes time."""
+        known = self.everything()
+        if known != self._known:
+            self._redactor = Redactor(known)
+            self._known = known
+        return self._redactor
 
     def _values(self, secrets: dict[str, Secret]) -> dict[str, str]:
         found = {}

@@ -20,7 +20,6 @@ from callgate.runner.jobs.parts import Parts
 from callgate.runner.jobs.preparing import NotPrepared, prepare
 from callgate.runner.jobs.replay import in_doubt
 from callgate.runner.journal.contract import Claim, Lost
-from callgate.runner.redaction import Redactor
 from callgate.runner.sandbox.contract import Job, Stream
 
 _FLUSH_EVERY = 0.1
@@ -36,7 +35,7 @@ class Attempt:
         self._execution = claim.execution
         self._parts = parts
         self._changed = changed
-        self._redactor = Redactor(parts.secrets.everything())
+        self._redactor = parts.secrets.redactor()
         self._stop: asyncio.Future[Stop] = asyncio.get_running_loop().create_future()
         self._progress: tuple[float | None, str | None] | None = None
 

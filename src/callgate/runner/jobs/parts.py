@@ -9,6 +9,7 @@ from msgspec import Struct
 from callgate.runner.bridge.contract import Bridge
 from callgate.runner.execution import Owner, Spec
 from callgate.runner.journal.contract import Journal
+from callgate.runner.redaction import Redactor
 from callgate.runner.sandbox.contract import Backend, Limits, Packages
 
 Log = Callable[[str, str], None]
@@ -25,8 +26,8 @@ class Secrets(Protocol):
         """Every secret that can be read now, by its name: those that scripts may ask for."""
         ...
 
-    def everything(self) -> dict[str, str]:
-        """Those and all that servers are given: what must not be shown."""
+    def redactor(self) -> Redactor:
+        """What takes those, and all that servers are given, out of what is shown."""
         ...
 
 

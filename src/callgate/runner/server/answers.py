@@ -43,7 +43,7 @@ def told(view: View, offset: int = 0) -> dict[str, Any]:
         "attempt": execution.attempt,
         "timings": timings(execution),
         "output": output.told,
-        "inner_calls": {"made": execution.calls, "denied": execution.denied_calls},
+        "inner_calls": {"made": execution.calls - execution.denied_calls, "denied": execution.denied_calls},
     }
     optional: dict[str, Any] = {
         "name": execution.spec.name,
