@@ -1,6 +1,8 @@
 """Which hosts are hosts, which addresses are public, and which entries allow what."""
 
 import ipaddress
+import subprocess
+import sys
 
 import pytest
 from hypothesis import given
@@ -190,3 +192,19 @@ def test_an_entry_that_could_be_misread_is_refused_and_quoted(entry: str) -> Non
         read_entries([entry])
     assert raised.value.code == "SBX060"
     assert f"`{entry}`" in raised.value.message
+
+
+def test_an_address_of_this_very_machine_is_not_public() -> None:
+    """Tried in a network of its own, where this machine has an address that is public elsewhere."""
+    code = (
+        "import ipaddress\nfrom callgate.runner.sandbox.egress.addresses import place_of\n"
+        "print(*(place_of(ipaddress.ip_address(a)) for a in ('9.9.9.9', '9.9.9.10')))"
+    )
+    inside = 'ip link set lo up && ip address add 9.9.9.9/32 dev lo && exec "$0" -c "$1"'
+    done = subprocess.run(
+        ["unshare", "--map-root-user", "--net", "sh", "-c", inside, sys.executable, code],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.stdout == "here public\n", done.stderr
