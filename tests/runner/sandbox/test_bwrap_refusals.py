@@ -3,8 +3,10 @@
 import asyncio
 import os
 import shutil
+import signal
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -13,6 +15,7 @@ from tests.support.plain_user import plain_environment, plain_folder, run_plain
 
 from callgate.errors import SandboxError
 from callgate.runner.sandbox.bwrap.backend import BwrapBackend
+from callgate.runner.sandbox.bwrap.guest_folder import GuestFolder
 
 OPEN = """
 import asyncio
@@ -143,3 +146,41 @@ def test_a_job_with_a_network_is_refused_where_there_is_no_proxy(bench: Bench) -
 def test_a_backend_that_is_not_open_runs_nothing() -> None:
     with pytest.raises(SandboxError):
         asyncio.run(BwrapBackend(limits=LIMITS).run(job("print(1)"), KeepingHost()))
+
+
+def test_a_start_that_fails_later_says_so_in_the_guests_own_words() -> None:
+    before = children()
+    made = Bench(pool=0)
+    try:
+        shutil.rmtree(Path(made.backend._guest.path) / "callgate_guest")
+        with pytest.raises(SandboxError, match="callgate_guest") as caught:
+            made.run("print(1)")
+        assert caught.value.code == "SBX010"
+        assert children() == before
+    finally:
+        made.close()
+
+
+def test_what_a_killed_runner_left_is_removed_by_the_next(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    left, living = GuestFolder(), GuestFolder()
+    left.make(sys.executable)
+    living.make(sys.executable)
+    os.close(left._lock)
+    wait = ["-c", "import sys; sys.stdin.read()", left.path]
+    stuck, bystander = (
+        subprocess.Popen([name, *wait], executable=sys.executable, stdin=subprocess.PIPE)
+        for name in ("bwrap", "other")
+    )
+    third = GuestFolder()
+    third.make(sys.executable)
+    assert not os.path.exists(left.path)
+    assert os.path.isdir(living.path)
+    assert stuck.wait() == -signal.SIGKILL
+    bystander.communicate()
+    assert bystander.returncode == 0
+    stuck.communicate()
+    living.remove()
+    third.remove()
