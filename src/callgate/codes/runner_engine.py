@@ -48,6 +48,17 @@ CODES: dict[str, CodePage] = {
         "`callgate runner` needs packages that the gate does without.",
         "Install the extra that the message names, as in `pip install 'callgate[runner]'`.",
     ),
+    "RUN058": CodePage(
+        "text that is not Unicode",
+        "The script or one of its variables holds half of a surrogate pair, which no encoding has a form for. Nothing "
+        "was stored.",
+        "Send the text as it is meant, or as bytes in base64.",
+    ),
+    "RUN059": CodePage(
+        "not a place in the list",
+        "The `cursor` is not one that `listCodeExecutions` gave.",
+        "Leave `cursor` out to begin anew.",
+    ),
     "RUN060": CodePage(
         "no such tool",
         "The script called a function that no server of the runner's configuration has, or that is hidden.",

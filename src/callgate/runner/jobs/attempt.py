@@ -24,6 +24,11 @@ from callgate.runner.sandbox.contract import Job, Stream
 
 _FLUSH_EVERY = 0.1
 _RETRY_EVERY = 0.5
+_UNWRITABLE = Ending(
+    state="failed",
+    cause="output_vars",
+    error=ScriptError(type="ValueError", message="the results hold text that is not Unicode"),
+)
 
 
 class Attempt:
@@ -168,7 +173,11 @@ class Attempt:
         session_vars = ending.results if spec.session_id is not None and ending.state == "completed" else None
 
         async def write() -> None:
-            await self._parts.journal.finish(self.fence, ending, session_vars)
+            try:
+                await self._parts.journal.finish(self.fence, ending, session_vars)
+            except ValueError:
+                # Nothing that a script returned may keep the journal from saying that it ended.
+                await self._parts.journal.finish(self.fence, _UNWRITABLE)
 
         await self._persist(write)
 

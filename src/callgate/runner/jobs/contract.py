@@ -66,7 +66,9 @@ class Engine(Protocol):
 
     async def list(
         self, owner: Owner, *, limit: int, cursor: str | None = None, session_id: str | None = None
-    ) -> Page: ...
+    ) -> Page:
+        """Newest first. Raises Refusal for a cursor that no list gave."""
+        ...
 
     async def tools(self, owner: Owner, servers: Sequence[str] | None = None) -> Sequence[ToolInfo]:
         """The functions that scripts of this owner may call."""

@@ -16,7 +16,7 @@ from callgate.runner.jobs.parts import Accept, Log
 from callgate.runner.jobs.queue import Queue
 from callgate.runner.jobs.replay import in_doubt
 from callgate.runner.jobs.worker import Worker
-from callgate.runner.journal.contract import Journal, Page
+from callgate.runner.journal.contract import BAD_CURSOR, Journal, Page
 
 OUTPUT_AT_ONCE = 64 << 10
 _FIRST_LOOK = 0.05
@@ -58,6 +58,8 @@ class LiveEngine:
             await self._journal.submit(execution)
         except JournalFull as error:
             raise Refusal("RUN052", error.message, help="wait until some have ended") from error
+        except ValueError as error:
+            raise Refusal("RUN058", "the script or its variables hold text that is not Unicode") from error
         except JournalError as error:
             self._log("error", f"[{error.code}] {error.message}")
             raise Refusal("RUN053", "executions cannot be stored now", help="try again later") from error
@@ -120,7 +122,12 @@ class LiveEngine:
         self, owner: Owner, *, limit: int, cursor: str | None = None, session_id: str | None = None
     ) -> Page:
         """As `contract.Engine.list`."""
-        return await self._journal.list(owner, limit=limit, cursor=cursor, session_id=session_id)
+        try:
+            return await self._journal.list(owner, limit=limit, cursor=cursor, session_id=session_id)
+        except JournalError as error:
+            if error.code != BAD_CURSOR:
+                raise
+            raise Refusal("RUN059", error.message, help="leave `cursor` out to begin anew") from error
 
     async def tools(self, owner: Owner, servers: Sequence[str] | None = None) -> Sequence[ToolInfo]:
         """As `contract.Engine.tools`."""

@@ -12,6 +12,10 @@ from msgspec import Struct
 from callgate.runner.execution import Ending, Execution, InnerCall, Owner
 
 
+BAD_CURSOR = "JRN019"
+"""The code of the error for a cursor that no list gave."""
+
+
 class Fence(Struct, frozen=True):
     """One attempt of one execution: what a worker holds while it runs it."""
 
