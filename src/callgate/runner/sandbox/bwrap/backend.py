@@ -4,7 +4,6 @@ Refuses at `open` when a wall is missing; there is no way to go on with fewer.
 """
 
 import asyncio
-import contextlib
 import os
 import socket
 import sys
@@ -156,8 +155,7 @@ class BwrapBackend:
         if pool is not None:
             await pool.close()
         self._python = None
-        with contextlib.suppress(OSError):
-            self._guest.remove()
+        self._guest.remove()
 
 
 def environment_of(

@@ -18,6 +18,7 @@ from callgate.runner.sandbox import guest_files
 from callgate.text import quote
 
 _PREFIX = "callgate-guest-"
+_NEW = "callgate-new-"
 _LOCK = ".lock"
 _COMPILE = """
 import py_compile, sys
@@ -37,9 +38,13 @@ class GuestFolder:
         """Compile the guest with `python`, which is to run it. Blocks. Raises SandboxError (SBX005, SBX006)."""
         try:
             _sweep()
-            self.path = tempfile.mkdtemp(prefix=_PREFIX)
+            self.path = tempfile.mkdtemp(prefix=_NEW)
             self._lock = os.open(os.path.join(self.path, _LOCK), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            # Under the name that others sweep, it is never without its lock.
+            named = self.path.replace(_NEW, _PREFIX)
+            os.rename(self.path, named)
+            self.path = named
             guest_files.prepare(python, self.path)
             _compile_entry(python, self.path)
         except OSError as problem:
@@ -50,13 +55,13 @@ class GuestFolder:
             ) from None
 
     def remove(self) -> None:
-        """Remove the folder. Idempotent. Raises OSError."""
+        """Remove the folder, as far as that can be done. Idempotent."""
+        if self.path:
+            path, self.path = self.path, ""
+            shutil.rmtree(path, ignore_errors=True)
         if self._lock >= 0:
             os.close(self._lock)
             self._lock = -1
-        if self.path:
-            path, self.path = self.path, ""
-            shutil.rmtree(path)
 
 
 def _compile_entry(python: str, folder: str) -> None:
@@ -85,7 +90,12 @@ def _sweep() -> None:
         with contextlib.suppress(OSError):
             if entry.stat(follow_symlinks=False).st_uid != os.geteuid():
                 continue
-            lock = os.open(os.path.join(entry.path, _LOCK), os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC)
+            try:
+                lock = os.open(os.path.join(entry.path, _LOCK), os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC)
+            except FileNotFoundError:
+                # What a removal that was broken off has left.
+                shutil.rmtree(entry.path)
+                continue
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 _end_started_with(entry.path)
