@@ -4,12 +4,14 @@ Nothing of the script has run when anything here fails.
 """
 
 import asyncio
+from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from typing import Any
 
 from msgspec.structs import replace
 
-from callgate.runner.execution import Cause, Ending, ScriptError, Spec
+from callgate.runner.bridge.contract import Bridge, ToolInfo
+from callgate.runner.execution import Cause, Ending, Execution, ScriptError, Spec
 from callgate.runner.jobs.parts import Parts
 from callgate.runner.journal.contract import Claim
 from callgate.runner.precheck.check import check_async
@@ -19,6 +21,10 @@ from callgate.runner.sandbox.contract import Function, Job
 from callgate.text import quote
 
 _SHOWN = 5
+_PATIENCE = 10.0
+_LONG_PATIENCE = 60.0
+"""How long an execution waits for servers, in seconds: one that has begun already has more to lose."""
+_LOOK_EVERY = 0.5
 
 
 class NotPrepared(Exception):
@@ -40,21 +46,14 @@ async def prepare(claim: Claim, parts: Parts, in_use: AsyncExitStack) -> Job:
         parts.bridge.warm(spec.mcp_server_names),
     )
     if not_ready:
-        told = "; ".join(f"{quote(name)}: {why}" for name, why in list(not_ready.items())[:_SHOWN])
-        raise NotPrepared("servers", f"servers are not ready: {told}")
+        raise _not_ready(not_ready)
     # Only servers that the script can mean: the others need not even be started.
     text = "\n".join((spec.script, *spec.required_tools))
     meant = parts.bridge.mentioned(text) or (None if "mcp_" in text else ())
-    tools = await parts.bridge.tools(execution.owner, meant) if meant != () else []
-    names = frozenset(tool.function for tool in tools)
-    missing = [name for name in spec.required_tools if name not in names]
-    if missing:
-        shown = ", ".join(quote(name) for name in missing[:_SHOWN])
-        raise NotPrepared(
-            "required_tools", f"required tools are not there: {shown}", _similar(missing[0], names)
-        )
-    if "mcp_" in spec.script:
-        await _look_at_calls(spec, names)
+    patience = _PATIENCE if claim.fence.attempt == 1 else _LONG_PATIENCE
+    tools = await _tools(execution, meant, parts.bridge, patience) if meant != () else []
+    if meant == ():
+        await _look_at_tools(spec, frozenset())
     limits = parts.options.limits
     bounds = [limits.wall_seconds, spec.timeout, parts.grants.max_seconds]
     seconds = min((bound for bound in bounds if bound is not None), default=None)
@@ -77,6 +76,49 @@ async def prepare(claim: Claim, parts: Parts, in_use: AsyncExitStack) -> Job:
         seed=execution.uuid,
         filename="script.py",
     )
+
+
+async def _tools(
+    execution: Execution, servers: Sequence[str] | None, bridge: Bridge, patience: float
+) -> Sequence[ToolInfo]:
+    """What the servers list. Raises NotPrepared: something of it is missing.
+
+    A server that has just ended lists nothing, which does not mean that it has no such tool: it is waited for.
+    """
+    loop = asyncio.get_running_loop()
+    end = loop.time() + patience
+    while True:
+        tools = await bridge.tools(execution.owner, servers)
+        try:
+            await _look_at_tools(execution.spec, frozenset(tool.function for tool in tools))
+        except NotPrepared:
+            not_ready = await bridge.warm(servers or ())
+            tools = await bridge.tools(execution.owner, servers)
+            if not not_ready:
+                await _look_at_tools(execution.spec, frozenset(tool.function for tool in tools))
+            elif loop.time() > end:
+                raise _not_ready(not_ready) from None
+            else:
+                await asyncio.sleep(_LOOK_EVERY)
+                continue
+        return tools
+
+
+def _not_ready(servers: dict[str, str]) -> NotPrepared:
+    told = "; ".join(f"{quote(name)}: {why}" for name, why in list(servers.items())[:_SHOWN])
+    return NotPrepared("servers", f"servers are not ready: {told}")
+
+
+async def _look_at_tools(spec: Spec, names: frozenset[str]) -> None:
+    """Raises NotPrepared: the script needs a function that is not among `names`."""
+    missing = [name for name in spec.required_tools if name not in names]
+    if missing:
+        shown = ", ".join(quote(name) for name in missing[:_SHOWN])
+        raise NotPrepared(
+            "required_tools", f"required tools are not there: {shown}", _similar(missing[0], names)
+        )
+    if "mcp_" in spec.script:
+        await _look_at_calls(spec, names)
 
 
 def _secrets(names: tuple[str, ...], parts: Parts) -> dict[str, str]:

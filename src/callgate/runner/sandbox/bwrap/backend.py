@@ -67,7 +67,7 @@ class BwrapBackend:
             cores = len(os.sched_getaffinity(0))
             base = environment_of(self._limits, packages=self._packages, network=self._network)
             self._pool = Pool(self._start, base, size=self._size, at_once=cores)
-            reports = await selftest.walls(self._selftest, self._limits)
+            reports = await selftest.walls(self._selftest, self._limits, self._guest.path)
             await self._pool.fill()
         except BaseException:
             await self.close()

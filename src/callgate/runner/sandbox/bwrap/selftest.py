@@ -35,11 +35,16 @@ class _Nobody:
         """Nobody looks."""
 
 
-async def walls(run: Callable[[Job, Host], Awaitable[Ending]], limits: Limits) -> Sequence[WallReport]:
-    """Try every wall by `run`; the reports, all of them held. Raises SandboxError (SBX010 to SBX021)."""
+async def walls(
+    run: Callable[[Job, Host], Awaitable[Ending]], limits: Limits, folder: str
+) -> Sequence[WallReport]:
+    """Try every wall by `run`; the reports, all of them held. Raises SandboxError (SBX010 to SBX021).
+
+    `folder` is one that all may read, and that somebody removes if this process is killed meanwhile.
+    """
     limits = replace(limits, wall_seconds=_SECONDS, cpu_seconds=None, results=1 << 20)
     # A file that this user can read, and that a script must not even find.
-    with tempfile.NamedTemporaryFile(prefix="callgate-") as file:
+    with tempfile.NamedTemporaryFile(dir=folder) as file:
         os.chmod(file.name, 0o644)
         own = sorted(set(os.environ) - set(guest_files.environment()) - _COMMON)
         script = Job(
