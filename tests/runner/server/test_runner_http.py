@@ -134,6 +134,10 @@ def test_a_trusted_gate_speaks_for_its_callers_and_nobody_else_does(
     assert status(gate, uuid, for_bob, modern=True) == "RUN006"
     assert status(gate, uuid, modern=True) == "RUN006"
     assert status(ann, uuid, modern=True) == "pending"
+    # Gates percent-encode names.
+    assert status(gate, uuid, ("Callgate-Identity", "key%3Aann"), modern=True) == "pending"
+    for odd in ("key%3", "%zz", "key%FFann", "key%1Fann"):
+        assert gate.modern("tools/list", {}, 1, ("Callgate-Identity", odd)).status == 400
     answer = bob.modern_call("checkCodeExecStatus", {"execution_uuid": uuid}, 1, for_ann)
     assert answer.status == 403
     assert b"RUN013" in answer.body

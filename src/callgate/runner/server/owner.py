@@ -4,8 +4,10 @@ Over stdio whoever started this process answers for it. Over HTTP it is the auth
 asked, a session of the handshake eras, or whoever has an execution's UUID.
 """
 
+import re
 import secrets
 from collections.abc import Mapping, Sequence
+from urllib.parse import unquote
 
 from mcp_types.version import HANDSHAKE_PROTOCOL_VERSIONS
 from msgspec import Struct
@@ -23,6 +25,7 @@ IDENTITY_HEADER = b"callgate-identity"
 SESSION_HEADER = b"callgate-session"
 MAX_NAME = 512
 
+_NO_OCTET = re.compile(r"%(?![0-9A-Fa-f]{2})")
 _VERSION = b"mcp-protocol-version"
 _HANDSHAKE = frozenset(version.encode() for version in HANDSHAKE_PROTOCOL_VERSIONS)
 
@@ -59,13 +62,13 @@ def http_caller(principal: Principal, headers: Headers, trusted_gates: Sequence[
     other's executions, so that its request is refused.
     """
     session = _session(headers)
-    told = _one(headers, IDENTITY_HEADER)
+    told = _one(headers, IDENTITY_HEADER, encoded=True)
     if told is not None:
         if principal.identity not in trusted_gates:
             raise _refused(403, "RUN013", "this caller may not speak for others")
         # The gate has authenticated whom it names, or says that nobody is asked.
         proven = told != "anonymous"
-        limits = _one(headers, SESSION_HEADER) or session or told
+        limits = _one(headers, SESSION_HEADER, encoded=True) or session or told
         return Caller(Owner(told, None if proven else limits, limits, proven))
     if _one(headers, SESSION_HEADER) is not None and principal.identity not in trusted_gates:
         raise _refused(403, "RUN013", "this caller may not speak for others")
@@ -88,13 +91,18 @@ def _session(headers: Headers) -> str | None:
     return _one(headers, b"mcp-session-id")
 
 
-def _one(headers: Headers, name: bytes) -> str | None:
-    """The only header of this name. Raises HttpRefusal if it stands more than once or is no name."""
+def _one(headers: Headers, name: bytes, *, encoded: bool = False) -> str | None:
+    """The only header of this name. Raises HttpRefusal if it stands more than once or is no name.
+
+    `encoded`: gates percent-encode it, so that both sides spell names alike in audit and limits.
+    """
     values = headers.all(name)
     if not values:
         return None
     try:
         text = values[0].decode()
+        if encoded:
+            text = "" if _NO_OCTET.search(text) else unquote(text, errors="strict")
     except UnicodeDecodeError:
         text = ""
     if len(values) > 1 or not _is_name(text):
