@@ -67,7 +67,7 @@ def rival_rows(
         home = cache / f"{rival.package}-{rival.version}"
         try:
             if not (home / "installed").exists():
-                (_install_npm if rival.npm else install)(rival.package, rival.version, home)
+                (install_npm if rival.npm else install)(rival.package, rival.version, home)
             rows.append(rival.row(name, home, str(harness.program("echo_server"))))
         except (subprocess.CalledProcessError, FileNotFoundError) as error:
             said = (getattr(error, "stderr", None) or b"").decode(errors="replace").strip().splitlines()
@@ -75,7 +75,8 @@ def rival_rows(
     return rows, failed
 
 
-def _install_npm(package: str, version: str, home: Path) -> None:
+def install_npm(package: str, version: str, home: Path) -> None:
+    """Install a package of npm in a folder of its own. Raises CalledProcessError."""
     print(f"installing {package} {version}", file=sys.stderr)
     shutil.rmtree(home, ignore_errors=True)
     home.mkdir(parents=True)
