@@ -117,10 +117,14 @@ class _Runner:
         self._spawner = spawner
         self._clock = SystemClock()
         self._notices = Notices()
+        self._told = asyncio.Event()
+        self._worker: Worker | None = None
+        self._ending_since: float | None = None
 
     async def serve(self) -> int:
         """A client is answered at once; its executions wait until every part is open and tested."""
         ready: asyncio.Future[Engine] = asyncio.get_running_loop().create_future()
+        self._heed_signals()
         async with self._logging() as log, AsyncExitStack() as opened:
             opening = asyncio.create_task(self._open(opened, log))
             serving = asyncio.create_task(self._answer(EngineWhenReady(ready), log))
@@ -133,6 +137,7 @@ class _Runner:
                 return 0
             ready.set_result(opening.result())
             await serving
+            self._ending()
             log("info", "ending: executions under way have some seconds to end; what is left goes on later")
         return 0
 
@@ -151,19 +156,16 @@ class _Runner:
             tier=_TIERS[self._runner.backend],
         )
         if self._options.http is None:
-            await serve_stdio(engine, options)
+            await serve_stdio(engine, options, stop=self._told)
         else:
             await self._serve_http(engine, options, self._options.http, log)
 
     async def work(self) -> int:
-        stop = asyncio.Event()
-        loop = asyncio.get_running_loop()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, stop.set)
+        self._heed_signals()
         async with AsyncExitStack() as open_parts, self._logging() as log:
             _, backend = await self._engine(open_parts, log)
             log("banner", self._banner(backend))
-            await stop.wait()
+            await self._told.wait()
             log(
                 "info",
                 "ending: executions under way have some seconds to end; others go on with what is left",
@@ -208,7 +210,7 @@ class _Runner:
                 options=worker_options(runner),
                 log=log,
             )
-            worker = Worker(parts, self._notices)
+            worker = self._worker = Worker(parts, self._notices)
         queue, local = await self._queues(opened, worker)
         if worker is not None:
             opened.push_async_callback(self._stop, worker, [queue] if local is None else [queue, local])
@@ -230,9 +232,30 @@ class _Runner:
         return queue, await opened.enter_async_context(local)
 
     async def _stop(self, worker: Worker, queues: Sequence[Queue]) -> None:
-        for queue in queues:
-            await queue.stop_worker()
-        await worker.stop(self._runner.drain)
+        worker.take_no_more()
+        spent = asyncio.get_running_loop().time() - self._ending()
+        # A queue waits for all that it brought, however long that takes.
+        stopping = [asyncio.create_task(queue.stop_worker()) for queue in queues]
+        await worker.stop(max(self._runner.drain - spent, 0.0))
+        await asyncio.gather(*stopping)
+
+    def _heed_signals(self) -> None:
+        """For as long as the process lives: a client that has gone may ask again while executions still end."""
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self._signalled)
+
+    def _signalled(self) -> None:
+        if self._ending_since is not None and self._worker is not None:
+            self._worker.hurry()
+        self._ending()
+        self._told.set()
+
+    def _ending(self) -> float:
+        """When the end began, by the loop's clock: now, if it has not yet."""
+        if self._ending_since is None:
+            self._ending_since = asyncio.get_running_loop().time()
+        return self._ending_since
 
     async def _serve_http(self, engine: Engine, options: ServerOptions, http: str, log: "_Told") -> None:
         auth = self._loaded.config.auth
@@ -243,6 +266,7 @@ class _Runner:
             authenticator if auth is not None else None,
             options,
             auth=auth,
+            stop=self._told,
             listening=lambda url: log("notice", f"listening on {url}"),
         )
 

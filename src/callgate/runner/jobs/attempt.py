@@ -43,6 +43,11 @@ class Attempt:
         self._redactor = parts.secrets.redactor()
         self._stop: asyncio.Future[Stop] = asyncio.get_running_loop().create_future()
         self._progress: tuple[float | None, str | None] | None = None
+        self._calls: InnerCalls | None = None
+        self._holding = False
+        self._no_longer = asyncio.Event()
+        self.given_back = False
+        """Whether another may take it up at once."""
 
     def cancel(self) -> None:
         """The owner asked for its end."""
@@ -50,10 +55,18 @@ class Attempt:
 
     def lost(self) -> None:
         """Somebody else holds the execution now: nothing may be written any more."""
+        self._no_longer.set()
         self._stop_for("lost")
+
+    def hold(self) -> None:
+        """This worker ends soon: give back at the next call that could be in doubt, rather than in the middle of it."""
+        self._holding = True
+        if self._calls is not None:
+            self._calls.hold()
 
     def give_back(self) -> None:
         """This worker ends: another may go on with it at once."""
+        self._no_longer.set()
         self._stop_for("give back")
 
     async def run(self) -> None:
@@ -66,6 +79,9 @@ class Attempt:
             self._parts.log(
                 "warning", f"execution {self.fence.uuid}: attempt {self.fence.attempt} lost its lease"
             )
+        except JournalError as error:
+            self._parts.log("error", f"execution {self.fence.uuid}: [{error.code}] {error.message}")
+            await self._leave()
         finally:
             self._stop.cancel()
             self._changed(self.fence.uuid)
@@ -110,7 +126,9 @@ class Attempt:
             )
         await parts.journal.running(self.fence, backend=backend.name, tier=backend.tier)
         self._changed(self.fence.uuid)
-        calls = InnerCalls(self._claim, parts.bridge, parts.journal, self._redactor)
+        calls = self._calls = InnerCalls(self._claim, parts.bridge, parts.journal, self._redactor, parts.log)
+        if self._holding:
+            calls.hold()
         keeper = OutputKeeper(
             job.limits.output,
             self._redactor,
@@ -119,13 +137,13 @@ class Attempt:
         )
         calls.stopped.add_done_callback(self._calls_stopped)
         running = asyncio.create_task(backend.run(job, _Host(self, calls, keeper)))
-        writing = asyncio.create_task(self._write_along(keeper))
+        ended = asyncio.Event()
+        writing = asyncio.create_task(self._write_along(keeper, ended))
         try:
             stop = await self._first(running)
         finally:
-            writing.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await writing
+            ended.set()
+            await writing
             calls.stopped.cancel()
         if stop is None or stop.why not in ("lost", "give back"):
             await self._persist(keeper.finish)
@@ -161,12 +179,17 @@ class Attempt:
             return _interrupted("diverged", text)
         if stop.why == "lost":
             raise Lost
-        if stop.why == "give back":
-            await self._parts.journal.release(self.fence)
-            return None
-        # The journal failed under a call. Nothing more may be done; the lease runs out, and a later attempt goes on.
-        self._parts.log("error", f"execution {self.fence.uuid} is left to a later attempt: {stop.why}")
+        if stop.why != "give back":
+            # The journal failed before a call: it was not made, and a later attempt goes on.
+            self._parts.log("error", f"execution {self.fence.uuid} is left to a later attempt: {stop.why}")
+        await self._leave()
         return None
+
+    async def _leave(self) -> None:
+        """Give it back; if that cannot be written before this worker ends, its lease runs out."""
+        with contextlib.suppress(Lost):
+            await self._persist(lambda: self._parts.journal.release(self.fence))
+            self.given_back = True
 
     async def _finish(self, ending: Ending) -> None:
         spec = self._execution.spec
@@ -182,21 +205,28 @@ class Attempt:
         await self._persist(write)
 
     async def _persist(self, write: Callable[[], Any]) -> None:
-        """Write what must not be lost, as long as it takes. Raises Lost."""
+        """Write what must not be lost, as long as it takes, or until this worker ends. Raises Lost."""
         while True:
             try:
                 await write()
             except JournalError as error:
-                self._parts.log(
-                    "error", f"execution {self.fence.uuid}: [{error.code}] {error.message}; trying again"
-                )
-                await asyncio.sleep(_RETRY_EVERY)
+                told = f"execution {self.fence.uuid}: [{error.code}] {error.message}"
+                if self._no_longer.is_set():
+                    self._parts.log("error", f"{told}; it is left to a later attempt")
+                    raise Lost from None
+                self._parts.log("error", f"{told}; trying again")
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(_RETRY_EVERY):
+                        await self._no_longer.wait()
             else:
                 return
 
-    async def _write_along(self, keeper: OutputKeeper) -> None:
-        while True:
-            await asyncio.sleep(_FLUSH_EVERY)
+    async def _write_along(self, keeper: OutputKeeper, ended: asyncio.Event) -> None:
+        """Never cut off: what is being written then would be neither written nor waiting."""
+        while not ended.is_set():
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(_FLUSH_EVERY):
+                    await ended.wait()
             try:
                 if keeper.waiting:
                     await keeper.flush()

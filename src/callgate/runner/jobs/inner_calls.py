@@ -15,16 +15,19 @@ from callgate.errors import JournalError
 from callgate.runner.answer import Answer, Failure
 from callgate.runner.bridge.contract import Bridge, CallCounts, Parent
 from callgate.runner.execution import InnerCall
+from callgate.runner.jobs.parts import Log
 from callgate.runner.jobs.replay import Replay
 from callgate.runner.journal.contract import Claim, Journal, Lost
 from callgate.runner.redaction import Redactor
 
+_RETRY_EVERY = 0.5
 _encode = Encoder(order="deterministic", decimal_format="number").encode
 _decode_answer = Decoder(Answer).decode
 
 
 class Stop(Exception):
-    """The attempt must not go on: another has taken over (`lost`), it diverged, or the journal fails."""
+    """The attempt must not go on: another has taken over (`lost`), it diverged, or the journal fails; or it need not
+    (`give back`)."""
 
     def __init__(self, why: str, call: InnerCall | None = None) -> None:
         super().__init__(why)
@@ -35,7 +38,8 @@ class Stop(Exception):
 class InnerCalls:
     """Makes the calls of one attempt. `stopped` is set, once, when the attempt must not go on."""
 
-    def __init__(self, claim: Claim, bridge: Bridge, journal: Journal, redactor: Redactor) -> None:
+    def __init__(self, claim: Claim, bridge: Bridge, journal: Journal, redactor: Redactor, log: Log) -> None:
+        self._log = log
         self._fence = claim.fence
         self._parent = Parent(claim.execution.uuid, claim.execution.owner)
         self._bridge = bridge
@@ -47,6 +51,9 @@ class InnerCalls:
         self._denied: Counter[str] = Counter()
         for call in claim.calls:
             self._count(call.function, denied=call.state == "denied")
+        self._holding = False
+        self._held = 0
+        self._unrepeatable = 0
         self.stopped: asyncio.Future[Stop] = asyncio.get_running_loop().create_future()
 
     async def call(self, function: str, arguments: dict[str, Any]) -> Answer:
@@ -61,8 +68,13 @@ class InnerCalls:
         recorded = self._replay.next(function, digest, repeatable=tool.repeatable)
         if isinstance(recorded, InnerCall):
             return _recorded_answer(recorded)
+        try:
+            now = await self._now_ms()
+        except JournalError as error:
+            return await self._stop(Stop(f"journal: {error.code}"))
+        if self._holding and not tool.repeatable:
+            return await self._hold_back()
         seq, self._seq = self._seq, self._seq + 1
-        now = await self._now_ms()
         call = InnerCall(
             seq=seq,
             attempt=self._fence.attempt,
@@ -73,8 +85,27 @@ class InnerCalls:
             started_ms=now,
         )
         if recorded == "diverged":
-            return self._stop(Stop("diverged", call))
-        return await self._make(call, arguments)
+            return await self._stop(Stop("diverged", call))
+        self._unrepeatable += not call.repeatable
+        try:
+            return await self._make(call, arguments)
+        finally:
+            self._unrepeatable -= not call.repeatable
+            self._look_whether_quiet()
+
+    def hold(self) -> None:
+        """Begin no call any more that could be in doubt if it were cut off, and stop (`give back`) as soon as the
+        script needs one and none is under way."""
+        self._holding = True
+
+    async def _hold_back(self) -> Answer:
+        self._held += 1
+        self._look_whether_quiet()
+        return await _never()
+
+    def _look_whether_quiet(self) -> None:
+        if self._held and not self._unrepeatable:
+            self._tell(Stop("give back"))
 
     async def _make(self, call: InnerCall, arguments: dict[str, Any]) -> Answer:
         started: list[str] = []
@@ -91,21 +122,34 @@ class InnerCalls:
             denied = answer.failure is not None and not started
             if denied:
                 self._count(call.function, denied=True)
-            await self._journal.call_ended(
-                self._fence,
-                _with(
-                    call,
-                    state="denied" if denied else "answered",
-                    ended_ms=await self._now_ms(),
-                    answer=_encode(answer),
-                    decision_id=started[0] if started else None,
-                ),
+            ended = _with(
+                call,
+                state="denied" if denied else "answered",
+                answer=_encode(answer),
+                decision_id=started[0] if started else None,
             )
+            await self._keep(ended)
         except Lost:
-            return self._stop(Stop("lost"))
+            return await self._stop(Stop("lost"))
         except JournalError as error:
-            return self._stop(Stop(f"journal: {error.code}"))
+            return await self._stop(Stop(f"journal: {error.code}"))
         return answer
+
+    async def _keep(self, ended: InnerCall) -> None:
+        """Write what a call came to, as long as it takes: it happened, and nobody else knows. Raises Lost."""
+        while True:
+            try:
+                now = await self._now_ms()
+                await self._journal.call_ended(self._fence, _with(ended, ended_ms=now))
+            except JournalError as error:
+                if ended.state == "denied":
+                    raise
+                self._log(
+                    "error", f"execution {self._fence.uuid}: [{error.code}] {error.message}; trying again"
+                )
+                await asyncio.sleep(_RETRY_EVERY)
+            else:
+                return
 
     async def _now_ms(self) -> int:
         return await self._journal.now_ms()
@@ -126,10 +170,20 @@ class InnerCalls:
         reason = None if failure.reason is None else text(failure.reason)
         return Answer(failure=_with(failure, message=text(failure.message), reason=reason))
 
-    def _stop(self, stop: Stop) -> Answer:
+    async def _stop(self, stop: Stop) -> Answer:
+        """Not even answered: a script that knew could still end as if nothing had happened."""
+        self._tell(stop)
+        return await _never()
+
+    def _tell(self, stop: Stop) -> None:
         if not self.stopped.done():
             self.stopped.set_result(stop)
-        return _failed("interrupted", "the execution is being interrupted", "RUN062")
+
+
+async def _never() -> Answer:
+    """Wait to be cancelled, with the sandbox."""
+    waiting: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
+    return await waiting
 
 
 def _with(struct: Any, **changes: Any) -> Any:

@@ -5,6 +5,7 @@ The middle of a long output is forgotten, never the end; memory stays bounded ho
 
 from collections.abc import Awaitable, Callable, Sequence
 
+from callgate.errors import JournalError
 from callgate.runner.journal.contract import Output
 from callgate.runner.redaction import Redactor
 from callgate.runner.sandbox.contract import Stream
@@ -48,7 +49,12 @@ class OutputKeeper:
         self._prune()
         pieces, self._waiting, self._waiting_bytes = self._waiting, [], 0
         if pieces:
-            await self._append(pieces)
+            try:
+                await self._append(pieces)
+            except JournalError:
+                self._waiting = pieces + self._waiting
+                self._waiting_bytes = sum(len(piece.data) for piece in self._waiting)
+                raise
         end_of_middle = self.total - self._half
         # Not at every flush: each is a write of its own.
         if end_of_middle - self._dropped_to >= self._half // 2 or (

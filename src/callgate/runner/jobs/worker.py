@@ -17,6 +17,7 @@ from callgate.runner.journal.contract import Fence
 Resubmit = Callable[[str, int], Awaitable[None]]
 
 _TIDY_EVERY = 60.0
+_HURRY_SECONDS = 0.5
 
 
 class Worker:
@@ -30,7 +31,11 @@ class Worker:
         self._loops: list[asyncio.Task[None]] = []
         self._idle = asyncio.Event()
         self._idle.set()
+        self._busy = 0
+        self._resubmit: Resubmit = _to_nobody
+        self._given_back: list[Fence] = []
         self._ending = False
+        self._hurry = asyncio.Event()
 
     @property
     def running(self) -> int:
@@ -39,24 +44,11 @@ class Worker:
 
     async def execute(self, uuid: str) -> None:
         """Run one execution, if nobody else does and it has not ended. Never raises but CancelledError."""
-        options = self._parts.options
         if self._ending:
             return
         try:
-            claim = await self._parts.journal.claim(uuid, options.name, int(options.lease * 1000))
-        except JournalError as error:
-            # It stays queued; the sweep brings it again.
-            self._parts.log("error", f"execution {uuid} cannot be taken up: [{error.code}] {error.message}")
-            return
-        if claim is None:
-            return
-        attempt = Attempt(claim, self._parts, self._notices.changed)
-        self._attempts[claim.fence] = self._by_uuid[uuid] = attempt
-        self._idle.clear()
-        self._notices.changed(uuid)
-        try:
             # The queue may let go of its task (its server is away, say); the execution is held by its lease.
-            await asyncio.shield(asyncio.ensure_future(self._hold(claim.fence, attempt)))
+            await asyncio.shield(asyncio.ensure_future(self._take_up(uuid)))
         except asyncio.CancelledError:
             if not self._ending:
                 self._parts.log("warning", f"the queue let go of execution {uuid}; it goes on")
@@ -64,6 +56,7 @@ class Worker:
 
     def start(self, resubmit: Resubmit) -> None:
         """Begin to renew leases, and to look for executions that nobody holds: those go to `resubmit`."""
+        self._resubmit = resubmit
         lease = self._parts.options.lease
         self._loops = [
             asyncio.create_task(self._every(lease / 3, self._renew), name="leases"),
@@ -77,20 +70,67 @@ class Worker:
         if attempt is not None:
             attempt.cancel()
 
-    async def stop(self, drain: float) -> None:
-        """Take up no more; give what is under way `drain` seconds to end, and the rest back to the queue."""
+    def take_no_more(self) -> None:
+        """What the queue still brings is left to others."""
         self._ending = True
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(drain):
-                await self._idle.wait()
-        for attempt in list(self._attempts.values()):
+
+    def hurry(self) -> None:
+        """Whoever asked for the end asks again: give all back now, but for a call that is just being answered."""
+        self._hurry.set()
+
+    async def stop(self, drain: float) -> None:
+        """Take up no more; give what is under way `drain` seconds to end, and the rest back.
+
+        In the second half of the time nothing more is begun that could be in doubt when it is cut off.
+        """
+        self.take_no_more()
+        await self._idle_within(drain / 2)
+        for attempt in self._attempts.values():
+            attempt.hold()
+        await self._idle_within(drain / 2)
+        if self._hurry.is_set():
+            await self._idle_within(_HURRY_SECONDS, though_hurried=True)
+        for attempt in self._attempts.values():
             attempt.give_back()
         await self._idle.wait()
         for loop in self._loops:
             loop.cancel()
         await asyncio.gather(*self._loops, return_exceptions=True)
+        with contextlib.suppress(JournalError):
+            for fence in self._given_back:
+                await self._resubmit(fence.uuid, fence.attempt)
 
-    async def _hold(self, fence: Fence, attempt: Attempt) -> None:
+    async def _idle_within(self, seconds: float, *, though_hurried: bool = False) -> None:
+        """Wait until nothing is under way, or the time is over, or somebody hurries."""
+        waits = [asyncio.ensure_future(self._idle.wait())]
+        if not though_hurried:
+            waits.append(asyncio.ensure_future(self._hurry.wait()))
+        await asyncio.wait(waits, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+        for wait in waits:
+            wait.cancel()
+
+    async def _take_up(self, uuid: str) -> None:
+        self._busy += 1
+        self._idle.clear()
+        try:
+            options = self._parts.options
+            claim = await self._parts.journal.claim(uuid, options.name, int(options.lease * 1000))
+            if claim is not None:
+                await self._hold(Attempt(claim, self._parts, self._notices.changed))
+        except JournalError as error:
+            # It stays queued; the sweep brings it again.
+            self._parts.log("error", f"execution {uuid} cannot be taken up: [{error.code}] {error.message}")
+        finally:
+            self._busy -= 1
+            if not self._busy:
+                self._idle.set()
+
+    async def _hold(self, attempt: Attempt) -> None:
+        fence = attempt.fence
+        self._attempts[fence] = self._by_uuid[fence.uuid] = attempt
+        self._notices.changed(fence.uuid)
+        if self._ending:
+            attempt.give_back()
         try:
             await attempt.run()
         except Exception as error:
@@ -100,8 +140,8 @@ class Worker:
             del self._attempts[fence]
             if self._by_uuid.get(fence.uuid) is attempt:
                 del self._by_uuid[fence.uuid]
-            if not self._attempts:
-                self._idle.set()
+            if attempt.given_back:
+                self._given_back.append(fence)
 
     async def _renew(self) -> None:
         if not self._attempts:
@@ -126,4 +166,11 @@ class Worker:
                 await act()
             except JournalError as error:
                 self._parts.log("error", f"[{error.code}] {error.message}")
+            except Exception as error:
+                # Leases must be renewed whatever else is wrong.
+                self._parts.log("error", f"{type(error).__name__}: {error}")
             await asyncio.sleep(seconds)
+
+
+async def _to_nobody(_uuid: str, _attempt: int) -> None:
+    """Nothing was started."""
