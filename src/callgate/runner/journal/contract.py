@@ -1,7 +1,9 @@
 """What a journal is. Every write of a worker is fenced: it counts only while the worker's attempt is the current one.
 
-A method returns when what it wrote would survive `kill -9` (and, with full synchronisation, a power cut). All raise
-`JournalError` if the journal cannot answer. Times in milliseconds since 1970, by the journal's one clock.
+A method returns when what it wrote would survive `kill -9` (and, with full synchronisation, a power cut, but for what
+the next attempt makes anew: `running`, output, progress, `repeatable` calls; whatever survives, all that was written
+before it does too). All raise `JournalError` if the journal cannot answer. Times in milliseconds since 1970, by the
+journal's one clock.
 """
 
 from collections.abc import Sequence
@@ -10,7 +12,6 @@ from typing import Any, Literal, Protocol
 from msgspec import Struct
 
 from callgate.runner.execution import Ending, Execution, InnerCall, Owner
-
 
 BAD_CURSOR = "JRN019"
 """The code of the error for a cursor that no list gave."""

@@ -1,6 +1,9 @@
 """The journal on a database: the contract's methods, each one transaction of the modules beside it.
 
 Knows no database: a driver carries the statements.
+
+What a power cut may take is what the next attempt makes anew: that an attempt had begun to run, what it wrote, how far
+it was, and calls that may be made again. The end of an attempt is synced, and what was written before it with it.
 """
 
 from collections.abc import Sequence
@@ -76,22 +79,30 @@ class SqlJournal:
         )
 
     async def running(self, fence: Fence, *, backend: str, tier: str) -> None:
-        await self._driver.write(lambda: attempts.running(fence, backend, tier), repeatable=True)
+        await self._driver.write(
+            lambda: attempts.running(fence, backend, tier), durable=False, repeatable=True
+        )
 
     async def append_output(self, fence: Fence, pieces: Sequence[Output]) -> None:
-        await self._driver.write(lambda: output.append(fence, pieces), repeatable=True)
+        await self._driver.write(lambda: output.append(fence, pieces), durable=False, repeatable=True)
 
     async def drop_output(self, fence: Fence, before: int, after: int) -> None:
-        await self._driver.write(lambda: output.drop(fence, before, after), repeatable=True)
+        await self._driver.write(lambda: output.drop(fence, before, after), durable=False, repeatable=True)
 
     async def progress(self, fence: Fence, fraction: float | None, text: str | None) -> None:
-        await self._driver.write(lambda: attempts.progress(fence, fraction, text), repeatable=True)
+        await self._driver.write(
+            lambda: attempts.progress(fence, fraction, text), durable=False, repeatable=True
+        )
 
     async def call_started(self, fence: Fence, call: InnerCall) -> None:
-        await self._driver.write(lambda: calls.started(fence, call), repeatable=True)
+        await self._driver.write(
+            lambda: calls.started(fence, call), durable=not call.repeatable, repeatable=True
+        )
 
     async def call_ended(self, fence: Fence, call: InnerCall) -> None:
-        await self._driver.write(lambda: calls.ended(fence, call), repeatable=True)
+        await self._driver.write(
+            lambda: calls.ended(fence, call), durable=not call.repeatable, repeatable=True
+        )
 
     async def finish(self, fence: Fence, ending: Ending, session_vars: dict[str, Any] | None = None) -> None:
         """Also raises ValueError for an ending that may not follow, and for text that is not Unicode."""

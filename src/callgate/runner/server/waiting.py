@@ -27,7 +27,7 @@ async def outcome(
             if "progress_token" in (context.meta or {}):
                 await _followed(engine, context, owner, uuid)
             else:
-                await engine.finished(owner, uuid)
+                return await engine.finished(owner, uuid)
     except TimeoutError:
         pass
     except asyncio.CancelledError:
