@@ -16,7 +16,7 @@ from callgate.runner.sandbox.bwrap.command import Environment, arguments
 from callgate.runner.sandbox.bwrap.guest_folder import GuestFolder
 from callgate.runner.sandbox.bwrap.network import Egress, received
 from callgate.runner.sandbox.bwrap.pool import Pool
-from callgate.runner.sandbox.bwrap.process import INFO, Process
+from callgate.runner.sandbox.bwrap.process import INFO, Exit, Process
 from callgate.runner.sandbox.bwrap.run import Run
 from callgate.runner.sandbox.bwrap.sandbox import Sandbox
 from callgate.runner.sandbox.bwrap.system import Interpreter, find_bwrap, interpreter
@@ -57,6 +57,7 @@ class BwrapBackend:
         self._root = is_root()
         self._pool: Pool | None = None
         self._running: set[asyncio.Task[Ending]] = set()
+        self._going: set[asyncio.Future[Exit]] = set()
 
     async def open(self) -> Sequence[WallReport]:
         """Test the walls, fill the pool. Raises SandboxError; nothing is left open then."""
@@ -98,7 +99,9 @@ class BwrapBackend:
         finally:
             if task is not None:
                 self._running.discard(task)
-            await sandbox.dead()
+            self._going.add(sandbox.process.ended)
+            sandbox.process.ended.add_done_callback(self._going.discard)
+            await sandbox.over()
 
     async def _selftest(self, job: Job, host: Host) -> Ending:
         return await self._run(await self._start(environment_of(job.limits)), job, host)
@@ -152,6 +155,8 @@ class BwrapBackend:
             task.cancel()
         if running:
             await asyncio.wait(running)
+        if self._going:
+            await asyncio.wait(self._going)
         if pool is not None:
             await pool.close()
         self._python = None

@@ -65,7 +65,10 @@ class Process:
         self.first: int | None = None
         self._first_fd = -1
         self._doomed = False
+        self.exited: asyncio.Future[Exit] = loop.create_future()
+        """The guest is no more, and all that it wrote has been handed on."""
         self.ended: asyncio.Future[Exit] = loop.create_future()
+        """Nothing is left of the sandbox."""
         self._exit: Exit | None = None
         ours, theirs = self._pipes(network)
         try:
@@ -185,6 +188,11 @@ class Process:
         elif _over(self._first_fd):
             self._first_ended()
         else:
+            if self._exit.code == 0:
+                # The guest's own status, which bubblewrap passes on once the guest has ended; only the namespaces
+                # are still being taken down.
+                self._all_read()
+                self.exited.set_result(self._exit)
             # bubblewrap does not always wait for it, and when killed itself cannot.
             with contextlib.suppress(ProcessLookupError):
                 signal.pidfd_send_signal(self._first_fd, signal.SIGKILL)
@@ -203,10 +211,15 @@ class Process:
         os.close(self._info)
         self._info = -1
         self.job.close()
+        self._all_read()
+        if self._exit is not None:
+            for told in (self.exited, self.ended):
+                if not told.done():
+                    told.set_result(self._exit)
+
+    def _all_read(self) -> None:
         for flow in (self.reply, self.out, self.err):
             flow.rest()
-        if not self.ended.done() and self._exit is not None:
-            self.ended.set_result(self._exit)
 
 
 def _parent(pid: int) -> int:

@@ -58,7 +58,10 @@ class Run:
         self._timers: list[asyncio.TimerHandle] = []
 
     async def ending(self) -> Ending:
-        """Run it. Raises CancelledError, and what `Host.call` should not have raised; the sandbox is dead then."""
+        """Run it. Raises CancelledError, and what `Host.call` should not have raised; the sandbox is dead then.
+
+        Otherwise the guest is, and the last of its namespaces may still be going.
+        """
         process, limits = self._process, self._job.limits
         process.reply.take = self._reply
         process.out.take = lambda data: self._wrote("stdout", data)
@@ -69,7 +72,7 @@ class Run:
             if limits.wall_seconds is not None:
                 self._timers.append(self._loop.call_later(limits.wall_seconds, self._end, "wall_clock"))
             process.job.write(self._first_frame())
-            exit = await asyncio.shield(process.ended)
+            exit = await asyncio.shield(process.exited)
         finally:
             await self._give_back()
         wall = time.monotonic() - began
@@ -115,7 +118,7 @@ class Run:
         for call in calls:
             call.cancel()
         try:
-            await self._sandbox.dead()
+            await self._sandbox.over()
         finally:
             if calls:
                 await asyncio.wait(calls)

@@ -106,6 +106,11 @@ class Sandbox:
         how = f"signal {signal.Signals(code - 128).name}" if 128 < code < 160 else f"status {code}"
         return SandboxError("SBX010", f"a sandbox could not be started ({how}): {said}", help_for(said))
 
+    async def over(self) -> None:
+        """As `dead`, but come back at once if the guest has ended by itself: nothing can be done in there any more."""
+        if not self.process.exited.done():
+            await self.dead()
+
     async def dead(self) -> None:
         """Kill it, and come back when nothing is left of it, however often the caller is cancelled meanwhile."""
         self.process.kill()
