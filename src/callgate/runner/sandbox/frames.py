@@ -4,6 +4,7 @@ A frame is four bytes of length, most significant first, and as many bytes of JS
 every length, type and depth is bounded, and whatever is odd raises `HostileFrame`. Never guesses, never unpickles.
 """
 
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -19,11 +20,18 @@ MAX_DEPTH = 100
 MAX_CALL = 8 << 20
 """The largest frame but a last one, in bytes."""
 
+MAX_VALUES = 500_000
+"""How many values a frame but a last one may hold: three bytes of `[],` are sixty in memory."""
+
 _MAX_TEXT = 64 << 10
 _MAX_NAME = 256
 _MAX_LINES = 200
 _HEAD = 4
 _DONE = b'{"t":"done"'
+_BYTE, _VALUE = 4, 150
+"""What a byte of text and a value may take once they are decoded, in bytes."""
+
+_JSON_TEXT = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"', re.DOTALL)
 
 
 class HostileFrame(Exception):
@@ -98,14 +106,27 @@ def too_deep(value: Any, most: int = MAX_DEPTH) -> bool:
     return True
 
 
+def values_in(body: bytes | bytearray) -> int:
+    """At most how many values a JSON text holds, by its commas and brackets. Does not decode it."""
+    found = _marks(body)
+    return (found if found <= MAX_VALUES else _marks(_JSON_TEXT.sub(b"", body))) + 1
+
+
+def _marks(body: bytes | bytearray) -> int:
+    return body.count(b",") + body.count(b"[") + body.count(b"{")
+
+
 def decode(body: bytes | bytearray) -> GuestFrame:
     """Read the JSON of one frame. Raises HostileFrame."""
+    many = values_in(body) > MAX_VALUES
+    if many and not body.startswith(_DONE):
+        raise HostileFrame(f"it sent a message of more than {MAX_VALUES} values")
     try:
         frame = _decoder.decode(body)
     except (msgspec.MsgspecError, ValueError, RecursionError):
         raise HostileFrame("what it sent is no message") from None
     if isinstance(frame, Call):
-        if len(frame.function) > _MAX_NAME or too_deep(frame.arguments):
+        if many or len(frame.function) > _MAX_NAME or too_deep(frame.arguments):
             raise HostileFrame("a call has no usable name or arguments")
     elif isinstance(frame, Progress):
         if len(frame.text or "") > _MAX_TEXT or not 0.0 <= (frame.fraction or 0.0) <= 1.0:
@@ -123,6 +144,8 @@ class FrameReader:
 
     def __init__(self, most: int = MAX_CALL) -> None:
         self.most = most
+        self.cost = 0
+        """What the frame that was given last may take in memory, in bytes."""
         self._bytes = bytearray()
 
     def feed(self, data: bytes) -> Iterator[GuestFrame]:
@@ -141,6 +164,7 @@ class FrameReader:
                 return
             body = self._bytes[_HEAD : _HEAD + length]
             del self._bytes[: _HEAD + length]
+            self.cost = _BYTE * length + _VALUE * min(values_in(body), MAX_VALUES)
             yield decode(body)
 
     @property

@@ -57,6 +57,15 @@ class Inflow:
         self.take(data)
         return self._descriptor >= 0
 
+    def pause(self) -> None:
+        """Read no more until `resume`: whoever writes has to wait."""
+        if self._descriptor >= 0:
+            self._loop.remove_reader(self._descriptor)
+
+    def resume(self) -> None:
+        if self._descriptor >= 0:
+            self._loop.add_reader(self._descriptor, self._read)
+
     def rest(self) -> None:
         """Read what is left, whoever wrote it being dead; close."""
         while self._descriptor >= 0 and self._read():

@@ -30,6 +30,9 @@ from callgate.runner.sandbox.frames import (
 
 _LEAVING_SECONDS = 2.0
 _UNREAD = 64 << 20
+_HELD = 64 << 20
+"""Bytes that the arguments of calls under way may take here; a script with more has to wait for an answer."""
+
 _PROGRESS_SECONDS = 0.1
 _ENVELOPE = 64 << 10
 
@@ -52,6 +55,7 @@ class Run:
         self._output = 0
         self._most_output = job.limits.output * job.limits.output_factor
         self._calls: dict[int, asyncio.Task[None]] = {}
+        self._held = 0
         self._fault: BaseException | None = None
         self._told: Progress | None = None
         self._telling: asyncio.TimerHandle | None = None
@@ -157,6 +161,8 @@ class Run:
             if self._telling is None:
                 self._telling = self._loop.call_later(_PROGRESS_SECONDS, self._tell)
         elif isinstance(frame, Done | Failed):
+            if isinstance(frame, Done) and frame.results.keys() != self._job.output_vars.keys():
+                raise HostileFrame("its results are not those that it was asked for")
             self._last = frame
             if isinstance(frame, Done):
                 self._result_bytes = len(msgspec.json.encode(frame.results))
@@ -179,7 +185,18 @@ class Run:
             raise HostileFrame("it makes calls and does not read the answers")
         task = self._loop.create_task(self._serve(call))
         self._calls[call.seq] = task
-        task.add_done_callback(lambda _: self._calls.pop(call.seq, None))
+        cost = self._frames.cost
+        self._held += cost
+        if self._held > _HELD:
+            self._process.reply.pause()
+        task.add_done_callback(lambda _: self._answered(call.seq, cost))
+
+    def _answered(self, seq: int, cost: int) -> None:
+        self._calls.pop(seq, None)
+        waited = self._held > _HELD
+        self._held -= cost
+        if waited and self._held <= _HELD:
+            self._process.reply.resume()
 
     async def _serve(self, call: Call) -> None:
         try:

@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 MOST_ARGUMENTS = (8 << 20) - 4096
 """Bytes of the arguments of one call."""
 
+MOST_VALUES = 499_000
+"""Values in the arguments of one call; the host takes a few more."""
+
 
 class Calls:
     """The calls that are under way."""
@@ -39,8 +42,13 @@ class Calls:
             plain = {
                 name: Converter(MOST_ARGUMENTS).convert(value, ANY, name) for name, value in arguments.items()
             }
-            if len(wire.encode(plain)) > MOST_ARGUMENTS:
+            length = len(wire.encode(plain))
+            if length > MOST_ARGUMENTS:
                 raise TooLarge
+            if length > MOST_VALUES and _values(plain) > MOST_VALUES:
+                raise Unfit(
+                    f"the arguments hold more than {MOST_VALUES} values; pass them in parts, or as text"
+                )
         except Unfit as error:
             raise TypeError(f"{function}(): {error}") from None
         except TooLarge:
@@ -74,6 +82,19 @@ class Calls:
                     if frame is not None and frame.get("t") == "answer":
                         self._answers[frame["seq"]] = frame
                     self._arrived.notify_all()
+
+
+def _values(value: Any) -> int:
+    """How many values there are, those in lists and objects too."""
+    count, left = 0, [value]
+    while left:
+        each = left.pop()
+        count += 1
+        if type(each) is dict:
+            left.extend(each.values())
+        elif type(each) is list:
+            left.extend(each)
+    return count
 
 
 def tool_function(

@@ -45,7 +45,7 @@ def run(job: dict[str, Any], others: int, port: int | None) -> NoReturn:
         except BaseException:  # noqa: S112 - the script may have closed or replaced it
             continue
     try:
-        wire.send(frame)
+        wire.send_last(frame)
     finally:
         _exit(0)
 

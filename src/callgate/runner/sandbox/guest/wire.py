@@ -31,9 +31,19 @@ def encode(value: Any) -> bytes:
 def send(frame: bytes) -> None:
     """Write one encoded frame whole, whoever else is writing. Raises OSError if the host is gone."""
     with _sending:
-        view = memoryview(len(frame).to_bytes(4, "big") + frame)
-        while view:
-            view = view[_write(WRITES, view) :]
+        _send(frame)
+
+
+def send_last(frame: bytes) -> None:
+    """The same, and nobody writes anything after it: a thread that still makes calls waits for ever."""
+    _sending.acquire()
+    _send(frame)
+
+
+def _send(frame: bytes) -> None:
+    view = memoryview(len(frame).to_bytes(4, "big") + frame)
+    while view:
+        view = view[_write(WRITES, view) :]
 
 
 def receive() -> dict[str, Any]:

@@ -1,0 +1,13 @@
+"""The whole list. A name of RUNNER's list stands in NAMED; the table has at least these."""
+
+from attack import Attack
+from attacks_on_bounds import BOUNDS
+from attacks_on_files import FILES
+from attacks_on_the_ending import ENDING
+from attacks_on_the_machine import MACHINE
+from attacks_on_the_wire import OTHERS, WIRE
+
+ATTACKS: dict[str, Attack] = {
+    attack.name: attack for attack in (*FILES, *MACHINE, *BOUNDS, *ENDING, *WIRE, *OTHERS)
+}
+assert len(ATTACKS) == len((*FILES, *MACHINE, *BOUNDS, *ENDING, *WIRE, *OTHERS))
