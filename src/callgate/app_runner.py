@@ -21,9 +21,9 @@ from callgate.runner.bridge.gated import GatedBridge
 from callgate.runner.jobs.accepting import Accepting
 from callgate.runner.jobs.contract import Engine
 from callgate.runner.jobs.engine import LiveEngine
+from callgate.runner.jobs.local_queue import LocalQueue
 from callgate.runner.jobs.notices import Notices
-from callgate.runner.jobs.parts import Parts
-from callgate.runner.jobs.queue import Queue
+from callgate.runner.jobs.parts import Parts, Queue
 from callgate.runner.jobs.when_ready import EngineWhenReady
 from callgate.runner.jobs.worker import Worker
 from callgate.runner.operator_secrets import OperatorSecrets
@@ -225,11 +225,12 @@ class _Runner:
         """The queue, and one for this process alone where that is another."""
         url = read_secret(self._runner.queue)
         execute = _nothing if worker is None else worker.execute
-        queue = await opened.enter_async_context(Queue(url, execute, lease=self._runner.lease))
-        if queue.in_memory or worker is None:
-            return queue, None
-        local = Queue("memory://", execute, lease=self._runner.lease)
-        return queue, await opened.enter_async_context(local)
+        if url.startswith("memory:"):
+            return LocalQueue(execute), None
+        from callgate.runner.jobs.queue import Queue as SharedQueue
+
+        queue = await opened.enter_async_context(SharedQueue(url, execute, lease=self._runner.lease))
+        return queue, None if worker is None else LocalQueue(execute)
 
     async def _stop(self, worker: Worker, queues: Sequence[Queue]) -> None:
         worker.take_no_more()

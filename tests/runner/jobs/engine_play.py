@@ -16,9 +16,9 @@ from callgate.runner.execution import Execution, Owner, Spec
 from callgate.runner.jobs.accepting import Accepting
 from callgate.runner.jobs.contract import View
 from callgate.runner.jobs.engine import LiveEngine
+from callgate.runner.jobs.local_queue import LocalQueue
 from callgate.runner.jobs.notices import Notices
-from callgate.runner.jobs.parts import Parts, WorkerOptions
-from callgate.runner.jobs.queue import Queue
+from callgate.runner.jobs.parts import Parts, Queue, WorkerOptions
 from callgate.runner.jobs.worker import Worker
 from callgate.runner.journal.contract import Journal
 from callgate.runner.journal.open import open_journal
@@ -185,7 +185,7 @@ async def playing(
         )
         notices = Notices()
         worker = Worker(parts, notices)
-        queue = await opened.enter_async_context(Queue("memory://", worker.execute, lease=lease))
+        queue = LocalQueue(worker.execute)
         accepting = Accepting(Surroundings(importable=frozenset({"callgate"})))
         engine = LiveEngine(journal, queue, None, server, notices, worker, accepting, parts.log)
         opened.push_async_callback(_stop, worker, queue, drain)

@@ -12,8 +12,7 @@ from callgate.runner.bridge.contract import Bridge, ToolInfo
 from callgate.runner.execution import Execution, Owner, Spec
 from callgate.runner.jobs.contract import Refusal, View
 from callgate.runner.jobs.notices import Notices
-from callgate.runner.jobs.parts import Accept, Log
-from callgate.runner.jobs.queue import Queue
+from callgate.runner.jobs.parts import Accept, Log, Queue
 from callgate.runner.jobs.replay import in_doubt
 from callgate.runner.jobs.worker import Worker
 from callgate.runner.journal.contract import BAD_CURSOR, Journal, Page

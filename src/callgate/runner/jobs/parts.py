@@ -15,6 +15,31 @@ from callgate.runner.sandbox.contract import Backend, Limits, Packages
 Log = Callable[[str, str], None]
 """Level and one line, fit to be shown to the operator."""
 
+Execute = Callable[[str], Awaitable[None]]
+"""Takes up the execution of this id."""
+
+
+class Queue(Protocol):
+    """Gives ids to workers, and may be a worker itself. It carries ids alone; the journal knows what they mean."""
+
+    @property
+    def in_memory(self) -> bool:
+        """Whether nobody but this process sees it."""
+        ...
+
+    async def put(self, uuid: str, attempt: int) -> None:
+        """Have somebody take the execution up. Raises JournalError: the queue does not answer."""
+        ...
+
+    def start_worker(self, concurrency: int, name: str) -> None:
+        """Take up executions here, `concurrency` at a time."""
+        ...
+
+    async def stop_worker(self) -> None:
+        """Take up no more. What is under way here is cancelled; who needs it to end well waits before."""
+        ...
+
+
 PackagesFor = Callable[[Sequence[str]], AbstractAsyncContextManager[Sequence[Packages]]]
 """The folders for `additional_imports`, the base profile among them, in use until the end. Raises PackagesError."""
 
