@@ -58,7 +58,7 @@ class _Host:
             return Answer(failure=Failure(kind="unknown_tool", message="none", ran=False))
         return Answer(value={"arguments": arguments})
 
-    def output(self, stream: Stream, data: bytes) -> None:
+    def output(self, stream: Stream, data: bytes) -> None:  # noqa: ARG002
         self.count += len(data)
         self.written = (self.written + data)[-2000:]
         self.said.set()
@@ -174,6 +174,47 @@ def _descriptors() -> int:
     return len(os.listdir("/proc/self/fd"))
 
 
+_MARKING = """
+import builtins, json, os, sys
+assert os.listdir("/work") == os.listdir("/tmp") == [] and not hasattr(builtins, "marked")
+assert secrets["TOKEN"] == "t0ken"
+open("/work/left", "w").write("x"); open("/tmp/left", "w").write("x")
+builtins.marked = sys.marked = os.environ["MARKED"] = "x"
+json.dumps = None
+"""
+_LOOKING = """
+import builtins, gc, json, os, sys
+found = os.listdir("/work") + os.listdir("/tmp") + [name for name in os.environ if name == "MARKED"]
+if hasattr(builtins, "marked") or hasattr(sys, "marked") or json.dumps is None: found.append("patched")
+if "secrets" in globals(): found.append("secrets")
+for each in gc.get_objects():
+    if type(each) is dict and any(type(value) is str and value == "t0" + "ken" for value in list(each.values())):
+        found.append("secret")
+"""
+
+
+async def _one_after_another() -> list[dict[str, Any]]:
+    """Scripts that follow each other through a pool: every second one looks for what the one before it left."""
+    host, found = _Host(), []
+    backend = BwrapBackend(limits=LIMITS, pool=2)
+    await backend.open()
+    try:
+        for number in range(6):
+            marking = number % 2 == 0
+            job = Job(
+                uuid="pooled",
+                attempt=1,
+                script=_MARKING if marking else _LOOKING,
+                limits=LIMITS,
+                output_vars={} if marking else {"found": "list"},
+                secrets={"TOKEN": "t0ken"} if marking else {},
+            )
+            found.append(_seen(await backend.run(job, host)))
+    finally:
+        await backend.close()
+    return found
+
+
 async def _main(which: str, folder: str) -> None:
     monty = which == "monty"
     backend: Backend = MontyBackend(pool=0) if monty else BwrapBackend(limits=LIMITS, pool=0)
@@ -181,9 +222,12 @@ async def _main(which: str, folder: str) -> None:
     await backend.open()
     try:
         with world(Path(folder)) as place:
-            print(json.dumps(await _Campaign(backend, place, monty).all()))
+            found = await _Campaign(backend, place, monty).all()
     finally:
         await backend.close()
+    if not monty:
+        found["one after another"] = {"runs": await _one_after_another()}
+    print(json.dumps(found))
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""What there is on the host for attacks to hit, and whether it was hit. Everything here belongs to the attacked user."""
+"""What there is on the host for attacks to hit, and whether it was hit. All of it belongs to the attacked user."""
 
 import os
 import secrets
@@ -37,7 +37,7 @@ class World:
             one.bind(address)
             one.listen()
             self._sockets.append(one)
-        os.chmod(folder / "socket", 0o777)
+        (folder / "socket").chmod(0o777)
         for each in self._sockets:
             each.setblocking(False)
         self._victim = keep.enter_context(

@@ -9,7 +9,10 @@ _WALL = ("timed_out: wall_clock",)
 BOMBS = (
     Attack(
         name="thread bomb",
-        script="import threading, time\nwhile True: threading.Thread(target=time.sleep, args=(99,), daemon=True).start()\n",
+        script="""
+import threading, time
+while True: threading.Thread(target=time.sleep, args=(99,), daemon=True).start()
+""",
         limits={"memory": 1 << 30},
         ends=("resource_killed: processes",),
         safe="import threading\nall_ = [threading.Thread(target=abs, args=(1,)) for _ in range(8)]\n"
@@ -40,17 +43,31 @@ BOMBS = (
     ),
     Attack(
         name="memory bomb by mmap",
-        script="import mmap\nkept = []\nwhile True:\n    kept.append(mmap.mmap(-1, 16 << 20))\n    kept[-1].write(bytes(16 << 20))\n",
+        script="""
+import mmap
+kept = []
+while True:
+    kept.append(mmap.mmap(-1, 16 << 20))
+    kept[-1].write(bytes(16 << 20))
+""",
         ends=_MEMORY,
         safe="import mmap\nwith mmap.mmap(-1, 16 << 20) as kept: kept.write(bytes(16 << 20))\n",
     ),
     Attack(
         name="memory bomb in 4 threads",
-        script="import threading\nkept = []\ndef grow():\n    while True: kept.append(bytearray(1 << 20))\n"
-        "for _ in range(4): threading.Thread(target=grow, daemon=True).start()\ngrow()\n",
+        script="""
+import threading
+kept = []
+def grow():
+    while True: kept.append(bytearray(1 << 20))
+for _ in range(4): threading.Thread(target=grow, daemon=True).start()
+grow()
+""",
         ends=_MEMORY,
-        safe="from concurrent.futures import ThreadPoolExecutor\n"
-        "with ThreadPoolExecutor(4) as pool: assert sum(map(len, pool.map(bytearray, [10 << 20] * 4))) == 40 << 20\n",
+        safe="""
+from concurrent.futures import ThreadPoolExecutor
+with ThreadPoolExecutor(4) as pool: assert sum(map(len, pool.map(bytearray, [10 << 20] * 4))) == 40 << 20
+""",
     ),
     Attack(
         name="memory that no limit counts",
@@ -88,8 +105,13 @@ except OSError as error:
     ),
     Attack(
         name="disk bomb of files that have no name",
-        script="import os\nkept = []\nwhile True:\n    kept.append(open('/work/a', 'wb')); os.unlink('/work/a')\n"
-        "    kept[-1].write(bytes(1 << 20)); kept[-1].flush()\n",
+        script="""
+import os
+kept = []
+while True:
+    kept.append(open('/work/a', 'wb')); os.unlink('/work/a')
+    kept[-1].write(bytes(1 << 20)); kept[-1].flush()
+""",
         ends=("resource_killed: disk",),
         safe="import tempfile\nwith tempfile.TemporaryFile() as f: f.write(bytes(5 << 20))\n",
     ),
@@ -109,15 +131,24 @@ except OSError as error:
     ),
     Attack(
         name="inode bomb of links and folders",
-        script="import os\nopen('/work/a', 'w').close()\nn = 0\nwhile True: os.link('/work/a', f'/work/l{n}'); os.mkdir(f'/tmp/{n}'); n += 1\n",
+        script="""
+import os
+open('/work/a', 'w').close()
+n = 0
+while True: os.link('/work/a', f'/work/l{n}'); os.mkdir(f'/tmp/{n}'); n += 1
+""",
         ends=("resource_killed: inodes",),
         safe="import os\nos.makedirs('/work/' + '/'.join('abcdefgh' * 4))\n",
     ),
     Attack(
         name="attributes of files, which no limit counts",
-        script="open('/work/a', 'w').close()\nimport shutil\n"
-        "for n in range(3):\n    try: os.setxattr('/work/a', f'user.{n}', bytes(60000)); said[str(n)] = 'went through'\n"
-        "    except OSError: holds(str(n), True)\n",
+        script="""
+open('/work/a', 'w').close()
+import shutil
+for n in range(3):
+    try: os.setxattr('/work/a', f'user.{n}', bytes(60000)); said[str(n)] = 'went through'
+    except OSError: holds(str(n), True)
+""",
         safe="import shutil\nopen('/work/a', 'w').write('x')\nshutil.copy2('/work/a', '/work/b')\n",
     ),
     Attack(
@@ -135,7 +166,12 @@ except OSError as error:
         name="stderr bomb",
         script="import os\nwhile True: os.write(2, b'x' * 65536)\n",
         ends=("resource_killed: output",),
-        safe="import sys, warnings, logging\nwarnings.warn('w')\nlogging.error('e')\nprint('x' * 1000, file=sys.stderr)\n",
+        safe="""
+import sys, warnings, logging
+warnings.warn('w')
+logging.error('e')
+print('x' * 1000, file=sys.stderr)
+""",
     ),
     Attack(
         name="JSON-depth bomb",
@@ -180,10 +216,17 @@ assert len(open("/work/a").read()) == 100_000
     ),
     Attack(
         name="zip bomb in memory",
-        script="import zlib\nsqueeze = zlib.compressobj(1)\ndata = b''.join([*(squeeze.compress(bytes(1 << 20)) for _ in range(300)), squeeze.flush()])\n"
-        "zlib.decompress(data)\n",
+        script="""
+import zlib
+squeeze = zlib.compressobj(1)
+data = b''.join([*(squeeze.compress(bytes(1 << 20)) for _ in range(300)), squeeze.flush()])
+zlib.decompress(data)
+""",
         ends=_MEMORY,
-        safe="import gzip, bz2, lzma\nassert gzip.decompress(gzip.compress(b'x')) == lzma.decompress(lzma.compress(b'x')) == b'x'\n",
+        safe="""
+import gzip, bz2, lzma
+assert gzip.decompress(gzip.compress(b'x')) == lzma.decompress(lzma.compress(b'x')) == b'x'
+""",
     ),
     Attack(
         name="descriptor bomb",
@@ -223,12 +266,30 @@ holds("tried", len(said) == 4)
 TIME = (
     Attack(
         name="CPU spin on 4 threads",
-        script="import threading\ndef spin():\n    while True: pass\nfor _ in range(4): threading.Thread(target=spin).start()\nspin()\n",
+        script="""
+import threading
+def spin():
+    while True: pass
+for _ in range(4): threading.Thread(target=spin).start()
+spin()
+""",
         limits={"cpu_seconds": 0.5},
         ends=_CPU,
-        safe="import threading\ndef work(): sum(range(100_000))\nall_ = [threading.Thread(target=work) for _ in range(4)]\n"
-        "for each in all_: each.start()\nfor each in all_: each.join()\n",
-        monty=InMonty(script="while True:\n    pass", ends=_CPU, safe="assert sum(range(1000)) == 499500"),
+        safe="""
+import threading
+def work(): sum(range(100_000))
+all_ = [threading.Thread(target=work) for _ in range(4)]
+for each in all_: each.start()
+for each in all_: each.join()
+""",
+        monty=InMonty(
+            script="""
+while True:
+    pass\
+""",
+            ends=_CPU,
+            safe="assert sum(range(1000)) == 499500",
+        ),
     ),
     Attack(
         name="9**9**9",
@@ -262,8 +323,15 @@ TIME = (
     ),
     Attack(
         name="waiting that nothing ends",
-        script="import threading, signal\nfor name in range(1, 65):\n    try: signal.signal(name, lambda *_: None)\n"
-        "    except (OSError, ValueError): pass\nwhile True:\n    try: threading.Event().wait()\n    except BaseException: pass\n",
+        script="""
+import threading, signal
+for name in range(1, 65):
+    try: signal.signal(name, lambda *_: None)
+    except (OSError, ValueError): pass
+while True:
+    try: threading.Event().wait()
+    except BaseException: pass
+""",
         limits={"wall_seconds": 0.5},
         ends=_WALL,
         safe="import threading\nassert threading.Event().wait(0.1) is False\n",
@@ -278,7 +346,12 @@ TIME = (
     ),
     Attack(
         name="alarm",
-        script="import signal, time\nsignal.setitimer(signal.ITIMER_REAL, 0.01, 0.01)\nsignal.alarm(1)\nwhile True: time.sleep(1)\n",
+        script="""
+import signal, time
+signal.setitimer(signal.ITIMER_REAL, 0.01, 0.01)
+signal.alarm(1)
+while True: time.sleep(1)
+""",
         limits={"wall_seconds": 1.0},
         ends=("failed: crashed", *_WALL),
         safe="import signal, time\nseen = []\nsignal.signal(signal.SIGALRM, lambda *_: seen.append(1))\n"

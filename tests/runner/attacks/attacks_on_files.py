@@ -56,7 +56,11 @@ for pid in (1, os.getppid(), world["host_pid"], world["victim_pid"], world["sibl
 holds("own", "CALLGATE" not in "".join(os.environ), dict(os.environ))
 holds("others", [n for n in os.listdir("/proc") if n.isdigit()] == [str(os.getpid())], os.listdir("/proc"))
 """,
-        safe="import os\nos.environ['MINE'] = '1'\nassert os.environ['MINE'] == '1' and os.environ['HOME'] == '/work'\n",
+        safe="""
+import os
+os.environ['MINE'] = '1'
+assert os.environ['MINE'] == '1' and os.environ['HOME'] == '/work'
+""",
         monty=InMonty(
             script="import os\nx = os.environ['HOME']",
             ends=("KeyError",),
@@ -68,7 +72,7 @@ holds("others", [n for n in os.listdir("/proc") if n.isdigit()] == [str(os.getpi
         script="""
 holds("which", set(os.listdir("/dev")) <= {"null", "zero", "full", "random", "urandom", "fd", "stdin", "stdout",
                                           "stderr", "shm"}, os.listdir("/dev"))
-for name in ("mem", "kmem", "kmsg", "port", "sda", "vda", "nvme0n1", "tty", "console", "ptmx", "fuse", "kvm", "net/tun"):
+for name in ("mem", "kmem", "kmsg", "port", "sda", "vda", "nvme0n1", "tty", "ptmx", "fuse", "kvm", "net/tun"):
     refused(name, open, f"/dev/{name}", "r+b", 0)
 import stat
 refused("a disk of one's own", os.mknod, "/work/disk", 0o666 | stat.S_IFBLK, os.makedev(8, 0))
@@ -92,7 +96,11 @@ for path in ("/proc/sys/kernel/core_pattern", "/proc/sysrq-trigger", "/proc/sys/
 for path in ("/proc/kcore", "/proc/kallsyms", "/proc/config.gz", "/proc/cpuinfo", "/proc/version", "/proc/net"):
     refused(f"read {path}", lambda: os.listdir(path) if path.endswith("net") else open(path, "rb").read(10))
 """,
-        safe="import os\nassert open('/proc/self/status').read().startswith('Name:')\nassert os.cpu_count()\n",
+        safe="""
+import os
+assert open('/proc/self/status').read().startswith('Name:')
+assert os.cpu_count()
+""",
     ),
     Attack(
         name="its own memory and program by /proc",
@@ -146,7 +154,8 @@ assert shared.VALUE == 42
     Attack(
         name="change the rights of bound files",
         script="""
-for path in (os.__file__, "/packages/shared/shared.py", "/packages/shared", "/callgate_guest", "/usr/lib", "/", "/dev/null"):
+for path in (os.__file__, "/packages/shared/shared.py", "/packages/shared", "/callgate_guest", "/usr/lib", "/",
+             "/dev/null"):
     refused(f"mode of {path}", os.chmod, path, 0o777)
     refused(f"owner of {path}", os.chown, path, os.getuid(), os.getgid())
     refused(f"times of {path}", os.utime, path, (1, 1))
@@ -179,8 +188,13 @@ for number in range(3, 16):
     refused(f"above descriptor {number}", lambda: os.listdir(f"/proc/self/fd/{number}/.."))
     refused(f"a folder behind descriptor {number}", lambda: os.open("..", os.O_RDONLY, dir_fd=number))
 """,
-        safe="import os\nos.mkdir('/work/a')\nf = os.open('/work/a', os.O_RDONLY)\nos.open('b', os.O_CREAT, dir_fd=f)\n"
-        "assert os.listdir(f) == ['b']\n",
+        safe="""
+import os
+os.mkdir('/work/a')
+f = os.open('/work/a', os.O_RDONLY)
+os.open('b', os.O_CREAT, dir_fd=f)
+assert os.listdir(f) == ['b']
+""",
     ),
 )
 
@@ -194,7 +208,12 @@ refused("the host's file", lambda: open("/work/result").read())
 refused("write the host's file", open, "/work/result", "w")
 holds("the root behind it", "etc" not in os.listdir("/work/root"), "")
 """,
-        safe="import os\nopen('/work/a', 'w').write('x')\nos.symlink('a', '/work/b')\nassert open('/work/b').read() == 'x'\n",
+        safe="""
+import os
+open('/work/a', 'w').write('x')
+os.symlink('a', '/work/b')
+assert open('/work/b').read() == 'x'
+""",
     ),
     Attack(
         name="fifo in the output folder",
@@ -209,13 +228,22 @@ for path in (os.__file__, "/packages/shared/shared.py", "/proc/self/exe", "/dev/
     refused(path, os.link, path, "/work/linked")
     refused(f"behind {path}", lambda: os.link(path, "/work/linked", follow_symlinks=True))
 """,
-        safe="import os\nopen('/work/a', 'w').write('x')\nos.link('/work/a', '/work/b')\nassert os.stat('/work/b').st_nlink == 2\n",
+        safe="""
+import os
+open('/work/a', 'w').write('x')
+os.link('/work/a', '/work/b')
+assert os.stat('/work/b').st_nlink == 2
+""",
     ),
     Attack(
         name="sparse file in the output folder",
         script="open('/work/sparse', 'wb').truncate(1 << 40)\n",
         ends=("resource_killed: disk",),
-        safe="import os\nopen('/work/sparse', 'wb').truncate(8 << 20)\nassert os.stat('/work/sparse').st_blocks == 0\n",
+        safe="""
+import os
+open('/work/sparse', 'wb').truncate(8 << 20)
+assert os.stat('/work/sparse').st_blocks == 0
+""",
     ),
 )
 

@@ -9,7 +9,12 @@ DELAYS = (
         name="atexit that never ends",
         script="import atexit, time, threading\natexit.register(time.sleep, 10**6)\n"
         "threading._register_atexit(time.sleep, 10**6)\n",
-        safe="import contextlib\ndone = []\nwith contextlib.ExitStack() as stack: stack.callback(done.append, 1)\nassert done == [1]\n",
+        safe="""
+import contextlib
+done = []
+with contextlib.ExitStack() as stack: stack.callback(done.append, 1)
+assert done == [1]
+""",
     ),
     Attack(
         name="__del__ that never ends",
@@ -26,7 +31,12 @@ value = [object() for _ in range(100)]; value = 1
         ends=("completed", "timed_out: wall_clock"),
         limits={"wall_seconds": 2.0},
         outputs={"value": "int"},
-        safe="import gc, weakref\nclass A: pass\na = A(); r = weakref.ref(a); del a; gc.collect()\nassert r() is None\n",
+        safe="""
+import gc, weakref
+class A: pass
+a = A(); r = weakref.ref(a); del a; gc.collect()
+assert r() is None
+""",
     ),
     Attack(
         name="hooks of the interpreter",
@@ -48,28 +58,55 @@ armed = True
         # a hook that a script's own collector calls is the script's own time
         limits={"wall_seconds": 2.0},
         ends=("completed", "timed_out: wall_clock"),
-        safe="import sys, threading\nsys.setswitchinterval(0.001)\nthreading.excepthook = lambda _: None\nsys.excepthook = print\n",
+        safe="""
+import sys, threading
+sys.setswitchinterval(0.001)
+threading.excepthook = lambda _: None
+sys.excepthook = print
+""",
     ),
     Attack(
         name="tracing what follows",
-        script="import sys, threading, time\ndef trace(frame, event, argument):\n    if frame.f_code.co_name in ('last_frame', 'run', 'send'): time.sleep(10**6)\n    return trace\n"
-        "threading.settrace(trace); sys.settrace(trace)\n",
+        script="""
+import sys, threading, time
+def trace(frame, event, argument):
+    if frame.f_code.co_name in ('last_frame', 'run', 'send'): time.sleep(10**6)
+    return trace
+threading.settrace(trace); sys.settrace(trace)
+""",
         safe="import cProfile\ncProfile.run('sum(range(10))')\n",
     ),
     Attack(
         name="faulthandler",
-        script="import faulthandler, sys, time\nfaulthandler.enable(file=4)\nfaulthandler.dump_traceback_later(0.05, file=4)\ntime.sleep(0.3)\n",
+        script="""
+import faulthandler, sys, time
+faulthandler.enable(file=4)
+faulthandler.dump_traceback_later(0.05, file=4)
+time.sleep(0.3)
+""",
         ends=("failed: crashed",),
         safe="import faulthandler, sys\nfaulthandler.dump_traceback(file=1)\n",
     ),
     Attack(
         name="swallowing every exception",
-        script="while True:\n    try:\n        while True: raise SystemExit\n    except BaseException: continue\n",
+        script="""
+while True:
+    try:
+        while True: raise SystemExit
+    except BaseException: continue
+""",
         limits={"wall_seconds": 0.5},
         ends=("timed_out: wall_clock",),
         safe="try: raise SystemExit\nexcept BaseException: pass\n",
         monty=InMonty(
-            script="while True:\n    try:\n        while True:\n            raise ValueError\n    except BaseException:\n        1",
+            script="""
+while True:
+    try:
+        while True:
+            raise ValueError
+    except BaseException:
+        1\
+""",
             ends=("timed_out: wall_clock",),
             safe="try:\n    raise ValueError\nexcept ValueError:\n    1",
         ),
@@ -84,7 +121,12 @@ armed = True
         name="stdin read",
         script="input()\n",
         ends=("failed: exception",),
-        safe="import sys, io\nassert sys.stdin.read() == ''\nsys.stdin = io.StringIO('x')\nassert input() == 'x'\n",
+        safe="""
+import sys, io
+assert sys.stdin.read() == ''
+sys.stdin = io.StringIO('x')
+assert input() == 'x'
+""",
     ),
 )
 
@@ -103,15 +145,27 @@ value = 7
 """,
         outputs={"value": "int"},
         results={"value": 7},
-        safe="import builtins\nold = builtins.print\nbuiltins.print = lambda *a, **k: old('patched', *a, **k)\nprint(1)\n",
+        safe="""
+import builtins
+old = builtins.print
+builtins.print = lambda *a, **k: old('patched', *a, **k)
+print(1)
+""",
     ),
     Attack(
         name="patched encoder",
-        script="import json.encoder\njson.encoder.JSONEncoder.iterencode = lambda *_, **__: iter(['{}'])\n"
-        "json.encoder.c_make_encoder = None\nvalue = 1\n",
+        script="""
+import json.encoder
+json.encoder.JSONEncoder.iterencode = lambda *_, **__: iter(['{}'])
+json.encoder.c_make_encoder = None
+value = 1
+""",
         outputs={"value": "int"},
         ends=("failed: crashed", "failed: exception", "failed: output_vars", "completed"),
-        safe="import json\nassert json.dumps({'a': 1}, cls=type('E', (json.JSONEncoder,), {})) == '{\"a\": 1}'\n",
+        safe="""
+import json
+assert json.dumps({'a': 1}, cls=type('E', (json.JSONEncoder,), {})) == '{"a": 1}'
+""",
     ),
     Attack(
         name="reaching into the guest",
@@ -135,7 +189,11 @@ for module in [m for n, m in list(sys.modules.items()) if n.startswith("callgate
         script="import os\nos.close(1); os.close(2)\nvalue = 1\n",
         outputs={"value": "int"},
         results={"value": 1},
-        safe="import contextlib, io\nwith contextlib.redirect_stdout(io.StringIO()) as o: print(1)\nassert o.getvalue() == '1\\n'\n",
+        safe="""
+import contextlib, io
+with contextlib.redirect_stdout(io.StringIO()) as o: print(1)
+assert o.getvalue() == '1\\n'
+""",
     ),
     Attack(
         name="output where messages go",
@@ -166,8 +224,13 @@ value = Evil(); text = pickle.dumps(Evil())
     ),
     Attack(
         name="results without end",
-        script="import itertools\nvalue = itertools.count()\nclass L(list):\n    def __iter__(self): return itertools.repeat([1] * 100)\n"
-        "many = L([1])\n",
+        script="""
+import itertools
+value = itertools.count()
+class L(list):
+    def __iter__(self): return itertools.repeat([1] * 100)
+many = L([1])
+""",
         outputs={"many": "list", "value": "any"},
         limits={"wall_seconds": 5.0},
         ends=(*_OUTPUT_VARS, "failed: result_size", "timed_out: wall_clock", "resource_killed: memory"),

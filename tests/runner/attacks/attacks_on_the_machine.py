@@ -1,12 +1,7 @@
-"""Sockets, processes and calls of the kernel that a script has no use for."""
+"""Processes and calls of the kernel that a script has no use for."""
 
 from attack import Attack, InMonty
 
-_NO_SOCKET = InMonty(
-    script="import socket\nx = socket.socket()",
-    ends=("ModuleNotFoundError",),
-    safe="x = mcp_Shop_find(name=1)",
-)
 _NO_NATIVE = InMonty(
     script="import ctypes\nx = ctypes.CDLL(None)",
     ends=("ModuleNotFoundError",),
@@ -16,94 +11,6 @@ _NO_PROCESS = InMonty(
     script="import subprocess\nx = subprocess.run(['id'])",
     ends=("ModuleNotFoundError",),
     safe="import json\nassert json.loads('[1]') == [1]",
-)
-
-SOCKETS = (
-    Attack(
-        name="TCP",
-        script="""
-import socket, urllib.request, urllib.error
-def unnamed(what, *arguments):
-    try: return what(*arguments)
-    except (socket.gaierror, urllib.error.URLError): raise PermissionError(1, "no name, or no socket")
-for host in ("127.0.0.1", "::1", "0.0.0.0", "localhost", "169.254.169.254"):
-    refused(host, unnamed, socket.create_connection, (host, world["tcp_port"]), 2)
-refused("listen", lambda: socket.create_server(("127.0.0.1", 0)))
-refused("http", unnamed, urllib.request.urlopen, f"http://127.0.0.1:{world['tcp_port']}/", None, 2)
-for name, kind in (("sctp", 132), ("mptcp", 262)):
-    refused(name, socket.socket, socket.AF_INET, socket.SOCK_STREAM, kind)
-refused("raw", socket.socket, socket.AF_INET, socket.SOCK_RAW, 6)
-""",
-        safe="import ipaddress, urllib.parse, http.client, socket\nassert ipaddress.ip_address('10.0.0.1').is_private\n"
-        "assert urllib.parse.urlsplit('http://a:1/b').port == 1\n",
-        monty=_NO_SOCKET,
-    ),
-    Attack(
-        name="UDP",
-        script="""
-import socket
-def send(family, host):
-    with socket.socket(family, socket.SOCK_DGRAM) as one:
-        return one.sendto(b"out", (host, world["udp_port"]))
-refused("v4", send, socket.AF_INET, "127.0.0.1")
-refused("v6", send, socket.AF_INET6, "::1")
-refused("udp-lite", socket.socket, socket.AF_INET, socket.SOCK_DGRAM, 136)
-refused("icmp", socket.socket, socket.AF_INET, socket.SOCK_DGRAM, 1)
-""",
-        safe="import struct\nassert struct.unpack('!H', struct.pack('!H', 53)) == (53,)\n",
-        monty=_NO_SOCKET,
-    ),
-    Attack(
-        name="netlink",
-        script="import socket\nfor kind in (0, 4, 6, 12, 15, 16):\n    refused(f'netlink {kind}', socket.socket, 16, 3, kind)\n"
-        "try: holds('interfaces', not socket.if_nameindex(), 'seen')\nexcept OSError: pass\n",
-        safe="import platform\nassert platform.system() == 'Linux'\n",
-        monty=_NO_SOCKET,
-    ),
-    Attack(
-        name="vsock",
-        script="import socket\nrefused('stream', socket.socket, 40, 1)\nrefused('datagram', socket.socket, 40, 2)\n"
-        "refused('device', open, '/dev/vsock')\n",
-        safe="import select, os\na, b = os.pipe()\nassert select.select([], [b], [], 1)[1] == [b]\n",
-        monty=_NO_SOCKET,
-    ),
-    Attack(
-        name="abstract unix sockets",
-        script="""
-import socket
-def reach(kind):
-    with socket.socket(socket.AF_UNIX, kind) as one:
-        one.connect("\\0" + world["abstract"])
-for kind in (1, 2, 5): refused(f"kind {kind}", reach, kind)
-refused("pair", socket.socketpair)
-""",
-        safe="import queue, threading\nq = queue.Queue()\nthreading.Thread(target=q.put, args=(1,)).start()\nassert q.get() == 1\n",
-        monty=_NO_SOCKET,
-    ),
-    Attack(
-        name="path unix sockets",
-        script="""
-import socket
-def reach(path):
-    with socket.socket(socket.AF_UNIX) as one:
-        one.connect(path)
-refused("the host's", reach, world["socket_path"])
-refused("docker", reach, "/var/run/docker.sock"); refused("bus", reach, "/run/dbus/system_bus_socket")
-def bind():
-    with socket.socket(socket.AF_UNIX) as one:
-        one.bind("/work/socket")
-refused("its own", bind)
-""",
-        safe="import selectors, os\nwith selectors.DefaultSelector() as s:\n    a, b = os.pipe()\n"
-        "    s.register(b, selectors.EVENT_WRITE)\n    assert s.select(1)\n",
-        monty=_NO_SOCKET,
-    ),
-    Attack(
-        name="other families of sockets",
-        script="import socket\nfor family in range(46):\n    for kind in (1, 2, 3, 5):\n"
-        "        refused(f'family {family}, kind {kind}', socket.socket, family, kind)\n",
-        safe="import zlib, hashlib\nassert zlib.decompress(zlib.compress(b'x')) == b'x' and hashlib.sha256(b'').digest()\n",
-    ),
 )
 
 PROCESSES = (
@@ -129,8 +36,10 @@ def process():
 refused("multiprocessing", process)
 holds("alone", [n for n in os.listdir("/proc") if n.isdigit()] == [str(os.getpid())], os.listdir("/proc"))
 """,
-        safe="from concurrent.futures import ThreadPoolExecutor\n"
-        "with ThreadPoolExecutor(8) as pool: assert list(pool.map(abs, range(-50, 0))) == list(range(50, 0, -1))\n",
+        safe="""
+from concurrent.futures import ThreadPoolExecutor
+with ThreadPoolExecutor(8) as pool: assert list(pool.map(abs, range(-50, 0))) == list(range(50, 0, -1))
+""",
         monty=_NO_PROCESS,
     ),
     Attack(
@@ -145,8 +54,15 @@ for call in ("process_vm_readv", "process_vm_writev"):
 refused("kcmp", kernel, "kcmp", 1, world["victim_pid"], 0, 0, 0)
 holds("not to be looked into", libc.prctl(3, 0, 0, 0, 0) == 0 and libc.prctl(4, 1, 0, 0, 0) == -1)
 """,
-        safe="import sys, inspect\nseen = []\nsys.settrace(lambda f, e, a: seen.append(e))\nabs(1)\nsorted([2, 1], key=lambda x: x)\n"
-        "sys.settrace(None)\nassert seen and inspect.stack()\n",
+        safe="""
+import sys, inspect
+seen = []
+sys.settrace(lambda f, e, a: seen.append(e))
+abs(1)
+sorted([2, 1], key=lambda x: x)
+sys.settrace(None)
+assert seen and inspect.stack()
+""",
         monty=_NO_NATIVE,
     ),
     Attack(
@@ -165,8 +81,13 @@ for pid in {0, -1, 1, 2, 3, os.getppid(), world["host_pid"], world["victim_pid"]
 refused("group", os.killpg, 0, 9)
 refused("owner of a pipe", lambda: __import__("fcntl").fcntl(1, 8, 1))
 """,
-        safe="import signal\nseen = []\nsignal.signal(signal.SIGUSR1, lambda *a: seen.append(a[0]))\nsignal.raise_signal(signal.SIGUSR1)\n"
-        "assert seen == [signal.SIGUSR1]\n",
+        safe="""
+import signal
+seen = []
+signal.signal(signal.SIGUSR1, lambda *a: seen.append(a[0]))
+signal.raise_signal(signal.SIGUSR1)
+assert seen == [signal.SIGUSR1]
+""",
     ),
     Attack(
         name="daemon children",
@@ -181,7 +102,12 @@ def for_ever():
 threading.Thread(target=for_ever, daemon=True).start()
 threading.Thread(target=for_ever).start()
 """,
-        safe="import threading\ndone = threading.Event()\nthreading.Thread(target=done.set, daemon=True).start()\nassert done.wait(5)\n",
+        safe="""
+import threading
+done = threading.Event()
+threading.Thread(target=done.set, daemon=True).start()
+assert done.wait(5)
+""",
         monty=_NO_PROCESS,
     ),
     Attack(
@@ -202,12 +128,17 @@ refused("root", os.setuid, 0); refused("user", os.setresuid, 0, 0, 0); refused("
 refused("priority", os.setpriority, 0, 0, -20)
 refused("real time", lambda: os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(1)))
 refused("other processors", os.sched_setaffinity, 0, {0})
-refused("rights", kernel, "capset", (ctypes.c_uint32 * 2)(0x20080522, 0), (ctypes.c_uint32 * 6)(1 << 21, 1 << 21, 0, 0, 0, 0))
+rights = (ctypes.c_uint32 * 6)(1 << 21, 1 << 21, 0, 0, 0, 0)
+refused("rights", kernel, "capset", (ctypes.c_uint32 * 2)(0x20080522, 0), rights)
 status = dict(line.split(":", 1) for line in open("/proc/self/status"))
 holds("none", all(int(status[n], 16) == 0 for n in ("CapPrm", "CapEff", "CapInh", "CapAmb")), status)
 holds("not root", os.getuid() != 0 and os.getgid() != 0, os.getuid())
 """,
-        safe="import resource\nresource.setrlimit(resource.RLIMIT_NOFILE, (100, 100))\nassert resource.getrusage(0).ru_maxrss\n",
+        safe="""
+import resource
+resource.setrlimit(resource.RLIMIT_NOFILE, (100, 100))
+assert resource.getrusage(0).ru_maxrss
+""",
     ),
 )
 
@@ -243,15 +174,20 @@ KERNEL = (
     ),
     Attack(
         name="unshare",
-        script="for flag in (0x10000000, 0x20000, 0x40000000, 0x20000000, 0x4000000, 0x2000000, 0x80, 0):\n"
-        "    refused(f'{flag:#x}', kernel, 'unshare', flag)\n",
+        script="""
+for flag in (0x10000000, 0x20000, 0x40000000, 0x20000000, 0x4000000, 0x2000000, 0x80, 0):
+    refused(f'{flag:#x}', kernel, 'unshare', flag)
+""",
         safe="import os\nassert os.uname().nodename == 'sandbox'\n",
         monty=_NO_NATIVE,
     ),
     Attack(
         name="setns",
-        script="for kind in ('mnt', 'net', 'pid', 'user'):\n    for pid in ('self', '1', str(world['host_pid'])):\n"
-        "        refused(f'{pid} {kind}', lambda: kernel('setns', os.open(f'/proc/{pid}/ns/{kind}', os.O_RDONLY), 0))\n",
+        script="""
+for kind in ('mnt', 'net', 'pid', 'user'):
+    for pid in ('self', '1', str(world['host_pid'])):
+        refused(f'{pid} {kind}', lambda: kernel('setns', os.open(f'/proc/{pid}/ns/{kind}', os.O_RDONLY), 0))
+""",
         safe="import os\nassert os.getpid() > 0 and os.getuid() > 0\n",
         monty=_NO_NATIVE,
     ),
@@ -271,18 +207,25 @@ KERNEL = (
         name="io_uring",
         script="refused('setup', kernel, 'io_uring_setup', 8, ctypes.create_string_buffer(200))\n"
         + _calls("io_uring_enter", "io_uring_register", "io_setup", "io_submit"),
-        safe="import select, os\na, b = os.pipe()\npoll = select.epoll()\npoll.register(b, select.EPOLLOUT)\nassert poll.poll(1)\n",
+        safe="""
+import select, os
+a, b = os.pipe()
+poll = select.epoll()
+poll.register(b, select.EPOLLOUT)
+assert poll.poll(1)
+""",
         monty=_NO_NATIVE,
     ),
     Attack(
         name="typing into a terminal",
         script="""
 import fcntl
+letter = ctypes.create_string_buffer(b"x")
 for name, request in (("TIOCSTI", 0x5412), ("TIOCLINUX", 0x541C), ("TIOCSCTTY", 0x540E), ("TIOCSETD", 0x5423)):
     for number in (0, 1, 2):
         refused(f"{name} {number}", fcntl.ioctl, number, request, b"x")
         # the kernel looks at the low half only: a filter that compares the whole number lets this through
-        refused(f"{name} {number} with a high half", kernel, "ioctl", number, request | 1 << 32, ctypes.create_string_buffer(b"x"))
+        refused(f"{name} {number} with a high half", kernel, "ioctl", number, request | 1 << 32, letter)
 """,
         safe="import sys, os\nassert not sys.stdout.isatty() and os.isatty(0) is False\n",
     ),
@@ -349,7 +292,11 @@ for name, request in (("TIOCSTI", 0x5412), ("TIOCLINUX", 0x541C), ("TIOCSCTTY", 
                 "uselib",
             ),
         ),
-        safe="import time, datetime, mmap\ntime.monotonic()\nwith mmap.mmap(-1, 1 << 20) as m: m[0] = 1\n",
+        safe="""
+import time, datetime, mmap
+time.monotonic()
+with mmap.mmap(-1, 1 << 20) as m: m[0] = 1
+""",
     ),
     Attack(
         name="calls by a foreign table",
@@ -375,4 +322,4 @@ holds("no program at all", not any(os.path.exists(f"/usr/bin/{n}") for n in ("sh
     ),
 )
 
-MACHINE = (*SOCKETS, *PROCESSES, *KERNEL)
+MACHINE = (*PROCESSES, *KERNEL)

@@ -1,4 +1,4 @@
-"""Speaking to the host as no guest does. The host believes a guest only about itself, and keeps little of what it says."""
+"""Speaking to the host as no guest does. The host believes a guest only about itself, and keeps little of it."""
 
 from attack import DONE, Attack
 
@@ -22,7 +22,10 @@ WIRE = (
     ),
     Attack(
         name="forged results that are too large",
-        script='frame(b\'{"t":"done","results":{"value":"\' + b\'x\' * (2 << 20) + b\'"}}\')\nos._exit(0)\n',
+        script="""
+frame(b'{"t":"done","results":{"value":"' + b'x' * (2 << 20) + b'"}}')
+os._exit(0)
+""",
         outputs={"value": "str"},
         ends=("failed: result_size",),
         safe="value = 'x' * 1000\n",
@@ -35,7 +38,9 @@ WIRE = (
     ),
     Attack(
         name="forged error",
-        script='frame(\'{"t":"error","kind":"packages","type":"T","message":"m","traceback":[],"cpu_ms":-1,"peak_memory":1e30}\')\n',
+        script="""
+frame('{"t":"error","kind":"packages","type":"T","message":"m","traceback":[],"cpu_ms":-1,"peak_memory":1e30}')
+""",
         ends=(*_CRASHED, "failed: exception"),
         safe="raise SystemExit(0)\n",
     ),
@@ -43,11 +48,18 @@ WIRE = (
         name="a length of 4 GB",
         script="frame(b'x' * 100, 0xFFFFFFFF)\nwhile True: os.write(4, bytes(65536))\n",
         ends=_CRASHED,
-        safe="x = mcp_Shop_find(name='x' * 1_000_000)\nassert len(x['arguments']['name']) == 1_000_000\n",
+        safe="""
+x = mcp_Shop_find(name='x' * 1_000_000)
+assert len(x['arguments']['name']) == 1_000_000
+""",
     ),
     Attack(
         name="frames that never end",
-        script="os.write(4, (8_000_000).to_bytes(4, 'big'))\nimport time\nwhile True: os.write(4, b' '); time.sleep(0.001)\n",
+        script="""
+os.write(4, (8_000_000).to_bytes(4, 'big'))
+import time
+while True: os.write(4, b' '); time.sleep(0.001)
+""",
         limits={"wall_seconds": 1.0},
         ends=("timed_out: wall_clock",),
         safe="report_progress(0.5, 'half')\n",
@@ -67,24 +79,49 @@ WIRE = (
     ),
     Attack(
         name="flood of calls",
-        script='n = 0\nwhile True:\n    frame(\'{"t":"call","seq":%d,"function":"mcp_Shop_wait","arguments":{}}\' % n); n += 1\n',
+        script="""
+n = 0
+while True:
+    frame('{"t":"call","seq":%d,"function":"mcp_Shop_wait","arguments":{}}' % n); n += 1
+""",
         ends=_CRASHED,
-        safe="from concurrent.futures import ThreadPoolExecutor\n"
-        "with ThreadPoolExecutor(8) as pool: assert len(list(pool.map(lambda n: mcp_Shop_find(name=n), range(100)))) == 100\n",
+        safe="""
+from concurrent.futures import ThreadPoolExecutor
+with ThreadPoolExecutor(8) as pool: assert len(list(pool.map(lambda n: mcp_Shop_find(name=n), range(100)))) == 100
+""",
     ),
     Attack(
         name="calls that fill the host's memory",
         # each byte of such a list is many in memory, and nobody answers
-        script='big = b\'{"t":"call","seq":%d,"function":"mcp_Shop_wait","arguments":{"a":[\' + b\'[],\' * 2_500_000 + b\'[]]}}\'\n'
-        "for n in range(15): frame(big % n)\nimport time\ntime.sleep(99)\n",
+        script="""
+big = b'{"t":"call","seq":%d,"function":"mcp_Shop_wait","arguments":{"a":[' + b'[],' * 2_500_000 + b'[]]}}'
+for n in range(15): frame(big % n)
+import time
+time.sleep(99)
+""",
         limits={"wall_seconds": 3.0},
         ends=(*_CRASHED, "timed_out: wall_clock"),
         safe="x = mcp_Shop_find(name=[[]] * 10_000)\nassert len(x['arguments']['name']) == 10_000\n",
     ),
     Attack(
+        name="calls of very many values",
+        script='frame(b\'{"t":"call","seq":0,"function":"f","arguments":{"a":[\' + b\'[],\' * 600_000 + b\'1]}}\')\n',
+        ends=_CRASHED,
+        safe="""
+assert mcp_Shop_find(name=",[{" * 300_000)["arguments"]["name"] == ",[{" * 300_000
+try: mcp_Shop_find(name=[[]] * 600_000)
+except TypeError as error: assert "values" in str(error)
+else: raise SystemExit("it took too many values")
+""",
+    ),
+    Attack(
         name="calls whose answers nobody reads",
-        script='n = 0\nwhile True:\n    frame(\'{"t":"call","seq":%d,"function":"mcp_Shop_large","arguments":{}}\' % n); n += 1\n'
-        "    import time; time.sleep(0.01)\n",
+        script="""
+n = 0
+while True:
+    frame('{"t":"call","seq":%d,"function":"mcp_Shop_large","arguments":{}}' % n); n += 1
+    import time; time.sleep(0.01)
+""",
         limits={"wall_seconds": 10.0},
         # at most 64 MB that it has not read, and one answer for each call under way
         grows=192 << 20,
@@ -93,8 +130,10 @@ WIRE = (
     ),
     Attack(
         name="calls of what does not exist",
-        script='frame(\'{"t":"call","seq":0,"function":"../../x\\\\u0000\\\\u001b[2J","arguments":{}}\')\n'
-        'frame(\'{"t":"call","seq":0,"function":"\' + \'f\' * 300 + \'","arguments":{}}\')\n',
+        script="""
+frame('{"t":"call","seq":0,"function":"../../x\\\\u0000\\\\u001b[2J","arguments":{}}')
+frame('{"t":"call","seq":0,"function":"' + 'f' * 300 + '","arguments":{}}')
+""",
         ends=_CRASHED,
         safe="try: mcp_Shop_none(name=1)\nexcept NameError: pass\n",
     ),
@@ -134,7 +173,10 @@ value = 1
     ),
     Attack(
         name="terminal escapes",
-        script="print('\\x1b[2J\\x1b]0;owned\\x07\\x9b31m', flush=True)\nraise ValueError('\\x1b[2Jowned')\n",
+        script="""
+print('\\x1b[2J\\x1b]0;owned\\x07\\x9b31m', flush=True)
+raise ValueError('\\x1b[2Jowned')
+""",
         ends=("failed: exception",),
         safe="print('plain')\n",
     ),

@@ -48,7 +48,7 @@ def seen(user: str, backend: str = "bwrap") -> dict[str, dict[str, Any]]:
     """What the campaign saw, by the attack's name; `safe` and `hostile` below it."""
     if user == "root":
         with tempfile.TemporaryDirectory(prefix="attacked-", dir="/tmp") as folder:
-            os.chmod(folder, 0o755)
+            Path(folder).chmod(0o755)
             command = [sys.executable, str(CAMPAIGN), backend, folder]
             done = subprocess.run(command, capture_output=True, text=True, timeout=SECONDS, check=False)
     else:
@@ -109,8 +109,17 @@ def test_a_script_of_somebody_else_goes_on_undisturbed_meanwhile(user: str) -> N
     assert (found["ends"], found["results"]) == ("completed", {"alone": True})
 
 
+@pytest.mark.parametrize("user", USERS)
+def test_a_script_finds_nothing_of_the_one_that_ran_before_it(user: str) -> None:
+    runs = seen(user)["one after another"]["runs"]
+    assert [(run["ends"], run["results"]) for run in runs] == [
+        ("completed", {}),
+        ("completed", {"found": []}),
+    ] * 3
+
+
 @pytest.mark.parametrize("name", IN_MONTY)
-def test_the_interpreter_without_walls_refuses_what_it_claims_to(name: str) -> None:
+def test_the_interpreter_without_walls_refuses_what_it_claims_to_refuse(name: str) -> None:
     pytest.importorskip("pydantic_monty")
     monty, found = ATTACKS[name].monty, seen("plain user", "monty")[name]
     assert monty is not None

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from callgate.runner.answer import Answer, Failure
 from callgate.runner.sandbox.frames import (
     MAX_DEPTH,
+    MAX_VALUES,
     Call,
     Done,
     Failed,
@@ -21,6 +22,7 @@ from callgate.runner.sandbox.frames import (
     answer_frame,
     decode,
     encode,
+    values_in,
 )
 
 JSON = st.recursive(
@@ -139,3 +141,30 @@ def test_a_failure_is_told_whole() -> None:
         "retry_after": 1.5,
         "ran": False,
     }
+
+
+def _counted(value: Any) -> int:
+    inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    return 1 + sum(map(_counted, inner))
+
+
+@given(JSON)
+def test_values_are_never_counted_too_low(value: Any) -> None:
+    assert values_in(json.dumps(value).encode()) >= _counted(value)
+
+
+def test_a_call_holds_only_so_many_values_however_long_its_texts_are() -> None:
+    def call(inner: str) -> bytes:
+        return f'{{"t":"call","seq":1,"function":"f","arguments":{{"a":[{inner}]}}}}'.encode()
+
+    text = json.dumps(',[{\\"' * MAX_VALUES)
+    assert isinstance(decode(call(text)), Call)
+    assert isinstance(decode(call("[]," * (MAX_VALUES // 2 - 9) + "1")), Call)
+    with pytest.raises(HostileFrame, match="values"):
+        decode(call("[]," * MAX_VALUES + "1"))
+
+
+def test_a_call_that_begins_like_results_holds_no_more_values_than_another() -> None:
+    body = b'{"t":"done","t":"call","seq":1,"function":"f","arguments":{"a":[' + b"[]," * MAX_VALUES + b"1]}}"
+    with pytest.raises(HostileFrame):
+        decode(body)
