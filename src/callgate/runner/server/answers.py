@@ -1,9 +1,11 @@
 """An execution as agents are told of it: structured content, and the same in few words. No I/O.
 
-What a script printed or returned is its agent's own, and is passed on as it is; JSON keeps it from doing harm.
+What a script printed or returned is its agent's own: the structured content has it as it is. In the text, which clients
+show to people, control characters are made visible.
 """
 
 import json
+import re
 from datetime import UTC, datetime
 from typing import Any
 
@@ -12,9 +14,12 @@ from mcp_types import CallToolResult, TextContent
 from callgate.runner.execution import Cause, Execution
 from callgate.runner.jobs.contract import Refusal, View
 from callgate.runner.server.output_text import output_text
+from callgate.text import escape
 
 MAX_TEXT = 100_000
 """Characters of each part of the text; what is structured has all."""
+
+_CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 
 _HINTS: dict[Cause, str] = {
     "memory": "it needed more memory than it may; work on parts of the data",
@@ -125,7 +130,7 @@ def execution_text(content: dict[str, Any]) -> str:
         lines.append(f"({content['output']['dropped']} bytes of output were not kept)")
     if "hint" in content:
         lines.append(f"next: {content['hint']}")
-    return "\n".join(lines)
+    return _shown("\n".join(lines))
 
 
 def timings(execution: Execution) -> dict[str, Any]:
@@ -202,6 +207,11 @@ def _present(**members: Any) -> dict[str, Any]:
 
 def _some(**members: Any) -> dict[str, Any] | None:
     return _present(**members) or None
+
+
+def _shown(text: str) -> str:
+    """The text without what could move a terminal's cursor, or the order of its characters; lines and tabs stay."""
+    return _CONTROL.sub(lambda found: escape(found[0]), text)
 
 
 def _cut(text: str) -> str:
