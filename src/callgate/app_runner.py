@@ -47,8 +47,6 @@ from callgate.runner_parts import (
 from callgate.telemetry.logs import Log
 from callgate.transports.spawner import Spawner
 
-_TIERS = {"bwrap": "sandbox", "monty": "interpreter"}
-
 RUNNING_VARIABLE = "CALLGATE_RUNNER"
 """Set where a runner starts the servers of its scripts."""
 
@@ -59,6 +57,7 @@ class Check(Struct, frozen=True):
     backend: str
     tier: str
     walls: Sequence[WallReport]
+    warnings: tuple[str, ...] = ()
 
 
 def serve(options: RunnerOptions, spawner: Spawner) -> int:
@@ -85,13 +84,15 @@ def check(config: str | None) -> Check:
     """Try the walls. Raises SandboxError: one is missing."""
     _, runner = read_configuration(RunnerOptions(config=config))
 
+    warnings: list[str] = []
+
     async def run() -> Check:
-        backend = backend_of(runner, (), lambda _level, _text: None)
+        backend = backend_of(runner, (), lambda _level, text: warnings.append(text))
         try:
             walls = await backend.open()
         finally:
             await backend.close()
-        return Check(backend.name, backend.tier, walls)
+        return Check(backend.name, backend.tier, walls, tuple(warnings))
 
     return uvloop.run(run())
 
@@ -120,6 +121,8 @@ class _Runner:
         self._told = asyncio.Event()
         self._worker: Worker | None = None
         self._ending_since: float | None = None
+        self._backend: Backend | None = None
+        self._backend_open = asyncio.Event()
 
     async def serve(self) -> int:
         """A client is answered at once; its executions wait until every part is open and tested."""
@@ -148,17 +151,26 @@ class _Runner:
 
     async def _answer(self, engine: Engine, log: "_Told") -> None:
         names = tuple(server.name for server in self._loaded.config.servers if self._is_used(server.name))
+        backend, tier = await self._where()
         options = ServerOptions(
             servers=names,
             trusted_gates=self._runner.trusted_gates,
             drain=self._runner.drain,
-            backend=self._runner.backend,
-            tier=_TIERS[self._runner.backend],
+            backend=backend,
+            tier=tier,
         )
         if self._options.http is None:
             await serve_stdio(engine, options, stop=self._told)
         else:
             await self._serve_http(engine, options, self._options.http, log)
+
+    async def _where(self) -> tuple[str, str]:
+        """The backend and the tier that agents are told: what was chosen, where there was a choice."""
+        if self._runner.accept_tier == "weak" and self._options.worker:
+            await self._backend_open.wait()
+        if self._backend is not None:
+            return self._backend.name, self._backend.tier
+        return self._runner.backend, self._runner.accept_tier
 
     async def work(self) -> int:
         self._heed_signals()
@@ -200,6 +212,8 @@ class _Runner:
             backend = backend_of(runner, folders.base, log)
             opened.push_async_callback(backend.close)
             await backend.open()
+            self._backend = backend
+            self._backend_open.set()
             parts = Parts(
                 journal=journal,
                 backend=backend,

@@ -89,7 +89,7 @@ def backend_of(runner: RunnerConfig, packages: Sequence[Packages], log: Log) -> 
             f"a script {went} {escape(visit.host)} {escape(visit.why)}".rstrip(),
         )
 
-    return BwrapBackend(
+    full = BwrapBackend(
         limits=limits_of(runner),
         python=runner.python,
         pool=runner.pool,
@@ -97,6 +97,19 @@ def backend_of(runner: RunnerConfig, packages: Sequence[Packages], log: Log) -> 
         network=runner.network,
         egress=EgressProxy(visited) if runner.network else None,
     )
+    if runner.accept_tier != "weak":
+        return full
+    from callgate.runner.sandbox.weak.accepted import FullOrWeak
+    from callgate.runner.sandbox.weak.backend import WeakBackend
+
+    weak = WeakBackend(
+        limits=limits_of(runner),
+        python=runner.python,
+        pool=runner.pool,
+        packages=packages,
+        network=runner.network,
+    )
+    return FullOrWeak(full, weak, lambda text: log("warning", text))
 
 
 def worker_options(runner: RunnerConfig) -> WorkerOptions:

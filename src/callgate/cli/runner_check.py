@@ -25,19 +25,21 @@ def configure(parser: "ArgumentParser") -> None:
 
 def run(options: "Namespace") -> int:
     """Print one line a wall."""
+    import sys
+
     from callgate.cli.runner_shared import load_app
+    from callgate.text import escape
 
     report = load_app().check(options.config)
+    for warning in report.warnings:
+        print(f"warning: {escape(warning)}", file=sys.stderr)
     if options.format == "json":
         import json
-        import sys
 
         walls = [{"wall": wall.name, "held": wall.held, "detail": wall.detail} for wall in report.walls]
         json.dump({"backend": report.backend, "tier": report.tier, "walls": walls}, sys.stdout, indent=2)
         print()
         return 0
-    from callgate.text import escape
-
     print(f"backend {report.backend}, tier {report.tier}")
     for wall in report.walls:
         print(f"  {'held' if wall.held else 'MISSING':<8} {wall.name:<24} {escape(wall.detail)}".rstrip())

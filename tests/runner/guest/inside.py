@@ -67,7 +67,7 @@ class Outcome(Struct):
 
 @functools.cache
 def _prepared() -> str:
-    folder = tempfile.mkdtemp(prefix="callgate-guest-")
+    folder = tempfile.mkdtemp(prefix="callgate-inside-")
     guest_files.prepare(sys.executable, folder)
     import atexit
 

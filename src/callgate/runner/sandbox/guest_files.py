@@ -24,12 +24,11 @@ WORK = "/work"
 WRITABLE = (WORK, "/tmp")  # noqa: S108 - inside the sandbox, where it is a file system of its own
 """What Landlock leaves writable; each must be mounted, or the guest refuses."""
 
-Profile = Literal["plain", "network"]
+Profile = Literal["plain", "network", "shared"]
+"""`shared`: without namespaces, on the machine's own file systems."""
 
 _HELP = "name a CPython 3.11 or newer as `runner.python`, or leave it out to use the runner's own"
-_ENTER = (
-    f"import sys;sys.path.insert(0,{FOLDER!r});from callgate_guest.start import main;del sys.path[0];main()"
-)
+_ENTER = "import sys;sys.path.insert(0,{!r});from callgate_guest.start import main;del sys.path[0];main()"
 _COMPILE = """
 import os, py_compile, sys
 source, target = sys.argv[1:]
@@ -88,6 +87,9 @@ def arguments(
     preload: Sequence[str] = (),
     paths: Sequence[str] = (),
     first: str = "",
+    folder: str = FOLDER,
+    readable: Sequence[str] = ("/",),
+    parent: int | None = None,
 ) -> list[str]:
     """What follows the interpreter on its command line.
 
@@ -95,12 +97,17 @@ def arguments(
     if and only if the guest starts as real root. `preload` names modules to import before the sandbox says that it
     is ready, found in the folders `paths` (read-only, inside the sandbox) or in the standard library. `first` is
     Python to run before the guest, with FOLDER not yet on `sys.path` (one line, trusted).
+
+    `folder` is where the prepared folder is, `readable` what Landlock leaves readable, `parent` the process that a
+    guest of the profile `shared` ends with.
     """
     settings = {
         "uid": uid,
         "gid": uid if gid is None else gid,
         "profile": profile,
         "writable": list(writable),
+        "readable": list(readable),
+        "parent": parent,
         "limits": {"memory": limits.memory, "threads": limits.threads, "disk": limits.disk},
         "preload": list(preload),
         "paths": list(paths),
@@ -108,16 +115,17 @@ def arguments(
     text = json.dumps(settings, separators=(",", ":"))
     # -P and -s as -I has them; not -E, since the hash seed below must count: the order of a set of strings decides
     # in which order a script makes its calls, and a second attempt must make the same.
-    return ["-P", "-s", "-S", "-B", "-X", "utf8", "-c", f"{first}\n{_ENTER}" if first else _ENTER, text]
+    enter = _ENTER.format(folder)
+    return ["-P", "-s", "-S", "-B", "-X", "utf8", "-c", f"{first}\n{enter}" if first else enter, text]
 
 
-def environment() -> dict[str, str]:
+def environment(work: str = WORK, temporary: str = "/tmp") -> dict[str, str]:  # noqa: S108
     """The whole environment of the guest; nothing of the host's may be added to it.
 
     One thread for BLAS and two arenas for malloc: each of them reserves address space, which is what is limited.
     """
     return {
-        "HOME": WORK,
+        "HOME": work,
         "LANG": "C.UTF-8",
         "LC_ALL": "C.UTF-8",
         "MALLOC_ARENA_MAX": "2",
@@ -126,6 +134,6 @@ def environment() -> dict[str, str]:
         "OPENBLAS_NUM_THREADS": "1",
         "PATH": "/usr/bin:/bin",
         "PYTHONHASHSEED": "0",
-        "TMPDIR": "/tmp",  # noqa: S108
+        "TMPDIR": temporary,
         "TZ": "UTC",
     }

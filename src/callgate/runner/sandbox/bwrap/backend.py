@@ -61,19 +61,25 @@ class BwrapBackend:
 
     async def open(self) -> Sequence[WallReport]:
         """Test the walls, fill the pool. Raises SandboxError; nothing is left open then."""
-        self._bwrap = find_bwrap()
+        self._bwrap = self._find()
         try:
             self._python = await asyncio.to_thread(interpreter, self._python_path)
             await asyncio.to_thread(self._guest.make, self._python_path)
             cores = len(os.sched_getaffinity(0))
             base = environment_of(self._limits, packages=self._packages, network=self._network)
             self._pool = Pool(self._start, base, size=self._size, at_once=cores)
-            reports = await selftest.walls(self._selftest, self._limits, self._guest.path)
+            reports = await self._walls()
             await self._pool.fill()
         except BaseException:
             await self.close()
             raise
         return reports
+
+    def _find(self) -> str:
+        return find_bwrap()
+
+    async def _walls(self) -> Sequence[WallReport]:
+        return await selftest.walls(self._selftest, self._limits, self._guest.path)
 
     def refuses(self, job: Job) -> str | None:
         if job.network and self._egress is None:
@@ -93,7 +99,7 @@ class BwrapBackend:
         sandbox.on_death(None)
         try:
             if not job.network or self._egress is None:
-                return await Run(sandbox, job, host).ending()
+                return await self._carry(sandbox, job, host)
             async with self._egress.serve(received(sandbox), job.network) as proxy:
                 return await Run(sandbox, job, host, proxy).ending()
         finally:
@@ -102,6 +108,9 @@ class BwrapBackend:
             self._going.add(sandbox.process.ended)
             sandbox.process.ended.add_done_callback(self._going.discard)
             await sandbox.over()
+
+    async def _carry(self, sandbox: Sandbox, job: Job, host: Host) -> Ending:
+        return await Run(sandbox, job, host).ending()
 
     async def _selftest(self, job: Job, host: Host) -> Ending:
         return await self._run(await self._start(environment_of(job.limits)), job, host)

@@ -13,7 +13,9 @@ from callgate.runner.sandbox.bwrap.process import Exit
 from callgate.runner.sandbox.contract import Limits
 from callgate.runner.sandbox.frames import Done, Failed
 
-Stop = Literal["wall_clock", "output", "crashed", "result_size", "guest_leaves"]
+Stop = Literal[
+    "wall_clock", "output", "crashed", "result_size", "guest_leaves", "disk", "inodes", "processes"
+]
 """Why the host ended it. `guest_leaves`: everything had been said, and the process did not go by itself."""
 
 _OWN = ("exception", "output_vars", "result_size")
@@ -68,6 +70,8 @@ def ending(known: Known) -> Ending:
             usage,
             "print less, and return data by output_vars",
         )
+    if known.stop in ("disk", "inodes", "processes"):
+        return _end("resource_killed", known.stop, known.why, usage)
     return _died(known, usage)
 
 
@@ -95,8 +99,8 @@ def _said(last: Failed, usage: Usage) -> Ending:
 
 _HELP: dict[Cause, str] = {
     "memory": "work on smaller pieces: read files in chunks, delete what is no longer needed",
-    "disk": "write less, or remove files that are no longer needed; /work and /tmp share one bounded space",
-    "inodes": "make fewer files, or remove those that are no longer needed; /work and /tmp share one bounded space",
+    "disk": "write less, or remove files that are no longer needed; all files share one bounded space",
+    "inodes": "make fewer files, or remove those that are no longer needed; all files share one bounded space",
     "processes": "a script is one process: use a ThreadPoolExecutor with few threads, no multiprocessing or subprocess",
     "cpu_time": "compute less in one script, or use vectorized operations of numpy or pandas",
     "result_size": "return less by output_vars: a summary, or the part that is needed",

@@ -7,7 +7,6 @@ living hold.
 import contextlib
 import fcntl
 import os
-import shutil
 import signal
 import subprocess
 import tempfile
@@ -15,6 +14,7 @@ from pathlib import Path
 
 from callgate.errors import SandboxError
 from callgate.runner.sandbox import guest_files
+from callgate.runner.sandbox.removal import remove_tree
 from callgate.text import quote
 
 _PREFIX = "callgate-guest-"
@@ -58,7 +58,7 @@ class GuestFolder:
         """Remove the folder, as far as that can be done. Idempotent."""
         if self.path:
             path, self.path = self.path, ""
-            shutil.rmtree(path, ignore_errors=True)
+            remove_tree(path)
         if self._lock >= 0:
             os.close(self._lock)
             self._lock = -1
@@ -94,12 +94,12 @@ def _sweep() -> None:
                 lock = os.open(os.path.join(entry.path, _LOCK), os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC)
             except FileNotFoundError:
                 # What a removal that was broken off has left.
-                shutil.rmtree(entry.path)
+                remove_tree(entry.path)
                 continue
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 _end_started_with(entry.path)
-                shutil.rmtree(entry.path)
+                remove_tree(entry.path)
             finally:
                 os.close(lock)
 

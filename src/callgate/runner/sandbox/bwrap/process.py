@@ -13,6 +13,7 @@ import resource
 import select
 import signal
 from collections.abc import Callable
+from typing import Protocol
 
 import msgspec
 from msgspec import Struct
@@ -44,6 +45,32 @@ class Exit(Struct, frozen=True):
     @property
     def signal(self) -> int | None:
         return self.code - 128 if 128 < self.code < 128 + 65 else None
+
+
+class GuestProcess(Protocol):
+    """What runs one guest, whatever is around it. The flows are called with bytes as they come."""
+
+    job: Outflow
+    reply: Inflow
+    out: Inflow
+    err: Inflow
+    exited: asyncio.Future[Exit]
+    """Done when the guest has ended, and all that it said has been handed on."""
+    ended: asyncio.Future[Exit]
+    """Done when nothing is left of it."""
+
+    @property
+    def words(self) -> str:
+        """What it said on stderr before anybody listened: why it could not start. Hostile text."""
+        ...
+
+    def find_first(self) -> bool:
+        """Whether all is known that is needed to kill it."""
+        ...
+
+    def kill(self) -> None:
+        """End everything inside; `ended` comes to pass soon. Idempotent."""
+        ...
 
 
 class Process:

@@ -12,7 +12,7 @@ from typing import Any
 
 from callgate.errors import SandboxError
 from callgate.runner.sandbox.bwrap.command import Environment
-from callgate.runner.sandbox.bwrap.process import Process
+from callgate.runner.sandbox.bwrap.process import GuestProcess
 from callgate.runner.sandbox.frames import FrameReader, GuestFrame, HostileFrame, Ready
 from callgate.text import escape
 
@@ -26,14 +26,14 @@ class Sandbox:
     """`walls` is what the guest says of its walls. `control` is where its network hands us its socket."""
 
     def __init__(
-        self, process: Process, environment: Environment, slot: int, release: Callable[[int], None]
+        self, process: GuestProcess, environment: Environment, slot: int, release: Callable[[int], None]
     ) -> None:
         self.process = process
         self.environment = environment
         self.walls: dict[str, Any] = {}
         self.control: socket.socket | None = None
         self.reader = FrameReader()
-        self._slot = slot
+        self.slot = slot
         self._release = release
         self._ready: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._died: Callable[[Sandbox], None] | None = None
@@ -63,7 +63,7 @@ class Sandbox:
             self.process.kill()
 
     def _over(self, _: object) -> None:
-        self._release(self._slot)
+        self._release(self.slot)
         if self.control is not None:
             self.control.close()
         if not self._ready.done():

@@ -3,7 +3,7 @@
 import asyncio
 import os
 import tempfile
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
 from msgspec.structs import replace
@@ -36,11 +36,17 @@ class _Nobody:
 
 
 async def walls(
-    run: Callable[[Job, Host], Awaitable[Ending]], limits: Limits, folder: str
+    run: Callable[[Job, Host], Awaitable[Ending]],
+    limits: Limits,
+    folder: str,
+    *,
+    names: Mapping[str, str] = attempts.NAMES,
+    tries: str = attempts.SCRIPT,
 ) -> Sequence[WallReport]:
     """Try every wall by `run`; the reports, all of them held. Raises SandboxError (SBX010 to SBX021).
 
-    `folder` is one that all may read, and that somebody removes if this process is killed meanwhile.
+    `folder` is one that all may read, and that somebody removes if this process is killed meanwhile. `tries` and
+    `names` are the script and what its attempts are called.
     """
     limits = replace(limits, wall_seconds=_SECONDS, cpu_seconds=None, results=1 << 20)
     # A file that this user can read, and that a script must not even find.
@@ -50,14 +56,14 @@ async def walls(
         script = Job(
             uuid="selftest",
             attempt=0,
-            script=f"MOST_INODES, MOST_DISK = {limits.inodes}, {limits.disk}\n{attempts.SCRIPT}",
+            script=f"MOST_INODES, MOST_DISK = {limits.inodes}, {limits.disk}\n{tries}",
             limits=limits,
             input_vars={"host_file": file.name, "host_pid": os.getpid(), "host_environment": own},
             output_vars={"found": "dict"},
         )
         memory = Job(uuid="selftest", attempt=0, script=attempts.MEMORY, limits=limits)
         tried, exhausted = await asyncio.gather(run(script, _Nobody()), run(memory, _Nobody()))
-    reports = [*_tried(tried), _bounded(exhausted)]
+    reports = [*_tried(tried, names), _bounded(exhausted)]
     missing = [report for report in reports if not report.held]
     if missing:
         said = "; ".join(f"{report.name}: {report.detail}" for report in missing)
@@ -65,7 +71,7 @@ async def walls(
     return reports
 
 
-def _tried(ending: Ending) -> list[WallReport]:
+def _tried(ending: Ending, names: Mapping[str, str]) -> list[WallReport]:
     found = (ending.results or {}).get("found")
     if ending.state != "completed" or not isinstance(found, dict):
         said = ending.error.message if ending.error is not None else "it said nothing"
@@ -74,10 +80,10 @@ def _tried(ending: Ending) -> list[WallReport]:
         )
     reports = [
         WallReport(name, found.get(name, "not tried") == "", escape(str(found.get(name, "not tried")))[:200])
-        for name in attempts.NAMES
+        for name in names
     ]
     return [
-        WallReport(report.name, report.held, attempts.NAMES[report.name] if report.held else report.detail)
+        WallReport(report.name, report.held, names[report.name] if report.held else report.detail)
         for report in reports
     ]
 

@@ -147,8 +147,8 @@ def _loader(executable: str) -> str:
     return ""
 
 
-def find_bwrap() -> str:
-    """The path of bubblewrap. Raises SandboxError (SBX001, SBX002, SBX003)."""
+def check_machine() -> None:
+    """That sandboxes can be made on such a machine. Raises SandboxError (SBX001, SBX002)."""
     if sys.platform != "linux":
         raise SandboxError(
             "SBX001",
@@ -161,6 +161,11 @@ def find_bwrap() -> str:
             f"sandboxes are made on {' and '.join(_MACHINES)}; this machine is {quote(platform.machine())}",
             "choose `runner.backend: monty`, with `accept_tier: interpreter`",
         )
+
+
+def find_bwrap() -> str:
+    """The path of bubblewrap. Raises SandboxError (SBX001, SBX002, SBX003)."""
+    check_machine()
     found = shutil.which("bwrap")
     if found is None:
         raise SandboxError(

@@ -20,11 +20,12 @@ def is_root() -> bool:
         return False
     with open("/proc/self/status", encoding="ascii", errors="replace") as lines:
         rights = next((line.split()[1] for line in lines if line.startswith("CapEff")), "0")
-    return bool(int(rights, 16) & _CAP_SYS_ADMIN) and _mapped(_FIRST + _RUNNERS * SLOTS)
+    return bool(int(rights, 16) & _CAP_SYS_ADMIN) and mapped_here()
 
 
-def _mapped(uid: int) -> bool:
-    """Whether there is such a user here: a container may know a few thousand only."""
+def mapped_here() -> bool:
+    """Whether there are such users here: a container may know a few thousand only."""
+    uid = _FIRST + _RUNNERS * SLOTS
     with open("/proc/self/uid_map", encoding="ascii") as lines:
         return any(
             int(first) <= uid < int(first) + int(count)

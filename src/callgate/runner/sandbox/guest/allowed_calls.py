@@ -84,8 +84,25 @@ NETWORK_RULES: dict[str, Rule] = {
     "setsockopt": _OPTIONS,
 }
 
-CALLS = {"plain": PLAIN, "network": NETWORK}
-RULES = {"plain": PLAIN_RULES, "network": NETWORK_RULES}
+IGNORED = _names(
+    # without a file system of its own, a script must not change files of its user that it may only read; answered as
+    # done, as file systems without modes and times do, since what copies files asks for it
+    "chmod fchmod fchmodat utimensat utime utimes futimesat"
+)
+
+SHARED = PLAIN - IGNORED - _names("fallocate open openat")
+"""Where the script shares the machine's file systems: no mount hides what Landlock does not know of."""
+
+_NO_UNNAMED_FILE = 0x400000  # O_TMPFILE without O_DIRECTORY: a file that no measuring would find
+
+SHARED_RULES: dict[str, Rule] = {
+    **PLAIN_RULES,
+    "open": (((1, _NO_UNNAMED_FILE, (0,)),),),
+    "openat": (((2, _NO_UNNAMED_FILE, (0,)),),),
+}
+
+CALLS = {"plain": PLAIN, "network": NETWORK, "shared": SHARED}
+RULES = {"plain": PLAIN_RULES, "network": NETWORK_RULES, "shared": SHARED_RULES}
 
 ABSENT = _names(
     # "no such call", since the C library then takes the older one
@@ -94,7 +111,9 @@ ABSENT = _names(
 UNSUPPORTED = _names(
     # "not supported": what copying a file's metadata meets on many file systems, and passes over
     "setxattr lsetxattr fsetxattr getxattr lgetxattr fgetxattr listxattr llistxattr flistxattr removexattr "
-    "lremovexattr fremovexattr"
+    "lremovexattr fremovexattr "
+    # where it is not allowed: it takes room without writing anything, and the C library writes instead
+    "fallocate"
 )
 LAST_KNOWN = 450
 """The last call of the Linux that the tables were taken from (the same on both machines). Later ones are absent."""

@@ -1,10 +1,12 @@
 """Giving up what the process could do that a script must not: its user, its privileges, being looked into."""
 
 import os
+import signal
 
 from . import libc
 
 _SET_DUMPABLE, _SET_NO_NEW_PRIVS, _CAP_AMBIENT, _CLEAR_ALL = 4, 38, 47, 4
+_SET_DEATH_SIGNAL = 1
 
 
 def drop(uid: int | None, gid: int | None) -> None:
@@ -23,3 +25,16 @@ def drop(uid: int | None, gid: int | None) -> None:
     libc.prctl(_SET_NO_NEW_PRIVS, 1)
     # nobody of the same user may trace it or read its memory
     libc.prctl(_SET_DUMPABLE, 0)
+
+
+def end_with(parent: int) -> None:
+    """Be killed when `parent`, which started us, ends; for guests without a namespace that would end with it.
+
+    After `drop`, since changing the user takes it back, and before the filter, which lets nobody change it again.
+    The runner may look into the process then, to count what it writes. Raises OSError; ProcessLookupError if the
+    parent has ended already.
+    """
+    libc.prctl(_SET_DEATH_SIGNAL, signal.SIGKILL)
+    libc.prctl(_SET_DUMPABLE, 1)
+    if os.getppid() != parent:
+        raise ProcessLookupError("the runner has ended")

@@ -1,9 +1,10 @@
-"""Landlock: everything below `/` is read only but the folders that are given, and no TCP but to the proxy.
+"""Landlock: what may be read is read only, but for the folders that are given, and no TCP but to the proxy.
 
 Takes the best that the kernel has. Source: linux/landlock.h, landlock(7). The calls have the same numbers everywhere.
 """
 
 import os
+import stat
 import struct
 from collections.abc import Sequence
 
@@ -45,7 +46,7 @@ def version() -> int:
         return 0
 
 
-def restrict(writable: Sequence[str], port: int | None) -> int:
+def restrict(writable: Sequence[str], port: int | None, readable: Sequence[str] = ("/",)) -> int:
     """Shut this thread in, and all that it starts from now on; `port` is the one TCP port it may connect to.
 
     Returns the version that was used. Raises OSError if the kernel has no Landlock or a folder is missing. Needs
@@ -59,7 +60,8 @@ def restrict(writable: Sequence[str], port: int | None) -> int:
     handled = libc.buffer(struct.pack("=QQQ", files, network, scoped))
     ruleset = libc.syscall(_CREATE, handled, size, 0)
     try:
-        _allow(ruleset, "/", _READABLE & files)
+        for path in readable:
+            _allow(ruleset, path, _READABLE & files)
         for folder in writable:
             _allow(ruleset, folder, _WRITABLE & files)
         for device in ("/dev/null", "/dev/zero"):
@@ -76,6 +78,8 @@ def restrict(writable: Sequence[str], port: int | None) -> int:
 def _allow(ruleset: int, path: str, rights: int) -> None:
     place = os.open(path, os.O_PATH | os.O_CLOEXEC)
     try:
+        if not stat.S_ISDIR(os.fstat(place).st_mode):
+            rights &= ~_READ_FOLDER  # which the kernel refuses for what is no folder
         libc.syscall(_ADD, ruleset, _BENEATH, libc.buffer(struct.pack("=Qi", rights, place)), 0)
     finally:
         os.close(place)

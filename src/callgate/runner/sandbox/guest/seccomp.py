@@ -6,7 +6,7 @@ since nothing innocent calls that way. Source: seccomp(2), linux/audit.h.
 
 import errno
 
-from .allowed_calls import ABSENT, CALLS, LAST_KNOWN, OWN_PID, RULES, UNSUPPORTED, WHOLE, Rule
+from .allowed_calls import ABSENT, CALLS, IGNORED, LAST_KNOWN, OWN_PID, RULES, UNSUPPORTED, WHOLE, Rule
 from .bpf import ARCHITECTURE, NUMBER, Program, argument
 
 ALLOW = 0x7FFF0000
@@ -55,12 +55,16 @@ def program(machine: str, profile: str, own_pid: int) -> bytes:
             answer = ERRNO | errno.ENOSYS
         elif name in UNSUPPORTED:
             answer = ERRNO | errno.ENOTSUP
+        elif name in IGNORED:
+            answer = ERRNO  # with no error: the call is not made, and seems to have succeeded
         else:
             continue
         code.if_equal(number, otherwise=("after", name))
         code.answer(answer)
         code.label(("after", name))
     for name, rule in rules.items():
+        if name not in table:
+            continue
         code.if_equal(table[name], otherwise=("after", name))
         _rule(code, name, rule, own_pid)
         code.label(("after", name))

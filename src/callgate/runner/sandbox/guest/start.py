@@ -13,7 +13,7 @@ import struct
 import sys
 
 from . import landlock, libc, limits, seccomp, verify, wire
-from .drop import drop
+from .drop import drop, end_with
 from .listener import hand_over
 from .run import run
 
@@ -81,11 +81,16 @@ def harden(settings: dict[str, Any]) -> tuple[int, int | None, verify.Walls]:
     uid, gid = settings["uid"], settings["gid"]
     others = 0 if uid is not None else limits.other_processes()
     drop(uid, gid)
+    if profile == "shared":
+        end_with(settings["parent"])
+        others = limits.other_threads()
     limits.set_most(settings["limits"], others)
-    version = landlock.restrict(settings["writable"], port)
+    # opened here: there may be nothing to read in /proc behind the walls
+    status = os.open("/proc/self/status", os.O_RDONLY | os.O_CLOEXEC)
+    version = landlock.restrict(settings["writable"], port, settings["readable"])
     machine = os.uname().machine
     load_filter(seccomp.program(machine, profile, os.getpid()), machine)
-    return others, port, verify.walls(machine, version, settings["writable"])
+    return others, port, verify.walls(machine, version, settings["writable"], profile, status)
 
 
 def load_filter(program: bytes, machine: str) -> None:

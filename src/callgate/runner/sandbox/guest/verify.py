@@ -33,9 +33,13 @@ _REFUSED: dict[str, tuple[str, tuple[int | None, ...]]] = {
 """Wall → the call to try, with arguments that fail otherwise, or do nothing, where it is not refused."""
 
 
-def walls(machine: str, landlock: int, writable: Sequence[str]) -> Walls:
-    """Try every wall. `landlock` is the version that was used."""
-    status, table = _status(), numbers(machine)
+_SHARED_NEEDS = 3
+"""The version of Landlock from which on nothing that may only be read can be emptied."""
+
+
+def walls(machine: str, landlock: int, writable: Sequence[str], profile: str, status_file: int) -> Walls:
+    """Try every wall. `landlock` is the version that was used, `status_file` /proc/self/status, which is closed."""
+    status, table = _status(status_file), numbers(machine)
     uids = {*status.get("Uid", "0").split(), *status.get("Gid", "0").split()}
     capabilities = [status.get(name, "?") for name in ("CapInh", "CapPrm", "CapEff", "CapAmb")]
     cores = resource.getrlimit(resource.RLIMIT_CORE)
@@ -45,7 +49,7 @@ def walls(machine: str, landlock: int, writable: Sequence[str]) -> Walls:
         "capabilities": _wall(all(int(c, 16) == 0 for c in capabilities if c != "?"), " ".join(capabilities)),
         "no_new_privs": _wall(status.get("NoNewPrivs") == "1", ""),
         "seccomp": _wall(status.get("Seccomp") == "2", f"mode {status.get('Seccomp')}"),
-        "landlock": _wall(landlock > 0, f"version {landlock}"),
+        "landlock": _wall(landlock >= (_SHARED_NEEDS if profile == "shared" else 1), f"version {landlock}"),
         "limits": _wall(cores == (0, 0) and memory != resource.RLIM_INFINITY, f"{memory} bytes of memory"),
         "clone3": _refused(lambda: libc.syscall(table["clone3"], None, 0), errno.ENOSYS),
         "system_files": _refused(lambda: _create("/callgate_probe"), errno.EACCES, errno.EROFS, errno.EPERM),
@@ -53,7 +57,14 @@ def walls(machine: str, landlock: int, writable: Sequence[str]) -> Walls:
     }
     for name, (call, arguments) in _REFUSED.items():
         found[name] = _refused(lambda: libc.syscall(table[call], *arguments), errno.EPERM)  # noqa: B023
+    if profile == "shared":
+        found["folders"] = _refused(lambda: os.listdir("/"), errno.EACCES)
+        found["proc"] = _refused(lambda: _read("/proc/self/status"), errno.EACCES)
     return found
+
+
+def _read(path: str) -> None:
+    os.close(os.open(path, os.O_RDONLY))
 
 
 def _wall(held: bool, detail: str) -> dict[str, object]:
@@ -83,7 +94,7 @@ def _writable(folders: Sequence[str]) -> dict[str, object]:
     return _wall(True, "")
 
 
-def _status() -> dict[str, str]:
-    with open("/proc/self/status", "rb") as lines:
+def _status(file: int) -> dict[str, str]:
+    with open(file, "rb") as lines:
         pairs = (line.decode(errors="replace").partition(":") for line in lines)
         return {name: value.strip() for name, _, value in pairs}

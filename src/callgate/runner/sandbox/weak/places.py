@@ -1,0 +1,48 @@
+"""What a guest without mounts may read of this machine, and whether its user can get there. Reads nothing itself."""
+
+import os
+from collections.abc import Sequence
+
+from callgate.errors import SandboxError
+from callgate.runner.sandbox.bwrap.system import INSIDE, Interpreter
+from callgate.runner.sandbox.contract import Packages
+from callgate.text import quote
+
+_DEVICES = ("/dev/random", "/dev/urandom")
+
+
+def outside(python: Interpreter, path: str) -> str:
+    """The path on this machine of a path that the interpreter has in a full sandbox."""
+    for here, inside in python.binds:
+        if inside == INSIDE and path.startswith(inside):
+            return here + path[len(inside) :]
+    return path
+
+
+def readable(python: Interpreter, guest: str, packages: Sequence[Packages]) -> tuple[str, ...]:
+    """Everything that Landlock has to leave readable: the interpreter, its libraries, the guest, the packages."""
+    devices = [device for device in _DEVICES if os.path.exists(device)]
+    folders = [here for here, _ in python.binds] + [each.path for each in packages]
+    return (*folders, os.path.join(guest, "callgate_guest"), *devices)
+
+
+def check_reachable(paths: Sequence[str]) -> None:
+    """That every user can get to each of the paths. Raises SandboxError (SBX042)."""
+    for path in paths:
+        hidden = _hidden_by(os.path.realpath(path))
+        if hidden is not None:
+            raise SandboxError(
+                "SBX042",
+                f"scripts run as another user, who cannot reach {quote(path)}: {quote(hidden)} is closed to others",
+                "name an interpreter that all may run as `runner.python` (`/usr/bin/python3`), and a folder that all "
+                "may enter as `runner.packages.cache`; or run the runner as a plain user",
+            )
+
+
+def _hidden_by(path: str) -> str | None:
+    folder = "/"
+    for part in path.strip("/").split("/")[:-1]:
+        folder = os.path.join(folder, part)
+        if not os.stat(folder).st_mode & 0o001:
+            return folder
+    return None if os.stat(path).st_mode & 0o004 else path
