@@ -6,7 +6,6 @@ by the sweep.
 """
 
 import asyncio
-import contextlib
 import logging
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
@@ -18,6 +17,7 @@ from callgate.errors import JournalError
 Execute = Callable[[str], Awaitable[None]]
 
 _NAME = "callgate-runner"
+_AGAIN = 1.0
 
 
 class Queue:
@@ -28,7 +28,13 @@ class Queue:
         self.in_memory = url.startswith("memory:")
         # Docket keeps memory queues apart by their URL; two engines in one process must not share one.
         name = f"{_NAME}-{id(self):x}" if self.in_memory else _NAME
-        self._docket = Docket(name=name, url=url, heartbeat_interval=timedelta(seconds=max(lease / 5, 0.2)))
+        self._docket = Docket(
+            name=name,
+            url=url,
+            heartbeat_interval=timedelta(seconds=max(lease / 5, 0.2)),
+            # Nobody asks Docket how a task ended; what it kept of each would only take memory.
+            execution_ttl=timedelta(0),
+        )
         self._lease = lease
 
         async def run_execution(uuid: str) -> None:
@@ -69,9 +75,10 @@ class Queue:
     async def stop_worker(self) -> None:
         """Take up no more. What is under way here is cancelled; who needs it to end well waits before."""
         if self._worker is not None:
-            self._worker.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._worker
+            # Docket sometimes loses a cancellation, and waits for work for ever.
+            while not self._worker.done():
+                self._worker.cancel()
+                await asyncio.wait((self._worker,), timeout=_AGAIN)
             self._worker = None
 
     async def _work(self, concurrency: int, name: str) -> None:
