@@ -2,6 +2,7 @@
 
 import pytest
 from journal_stores import BOB, DONE, LEASE_MS, Store, call, on_both
+from msgspec.structs import replace
 
 from callgate.errors import JournalError
 from callgate.runner.journal.contract import Lost, Output
@@ -145,3 +146,25 @@ async def test_every_attempt_of_a_run_is_given_the_same_variables(store: Store) 
     assert (await store.take(await store.accept(session_id="s"))).session_vars == {"x": 2, "y": 3, "é": None}
     assert (await store.take(await store.accept())).session_vars == {}
     assert (await store.take(await store.accept(BOB, session_id="s"))).session_vars == {}
+
+
+@on_both()
+async def test_times_that_are_zero_are_the_journals_own(store: Store) -> None:
+    uuid = await store.accept()
+    claim = await store.run(uuid)
+    before = await store.journal.now_ms()
+    await store.journal.call_started(claim.fence, replace(call(0), started_ms=0))
+    ended = replace(call(0, state="answered"), ended_ms=0)
+    await store.journal.call_ended(claim.fence, ended)
+    await store.journal.call_ended(claim.fence, replace(call(1, state="denied"), started_ms=0, ended_ms=0))
+    await store.journal.call_started(claim.fence, replace(call(2), started_ms=0))
+    after = await store.journal.now_ms()
+    made, denied, open_still = await store.journal.inner_calls(uuid)
+    for each in (made, denied):
+        assert each.ended_ms is not None
+        assert before <= each.started_ms <= each.ended_ms <= after
+    assert before <= open_still.started_ms <= after
+    assert open_still.ended_ms is None
+    # Written again, as when nobody knows whether the first try was: it is the same end.
+    await store.journal.call_ended(claim.fence, replace(call(1, state="denied"), started_ms=0, ended_ms=0))
+    assert (await store.journal.inner_calls(uuid))[1] == denied

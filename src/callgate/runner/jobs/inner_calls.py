@@ -68,10 +68,6 @@ class InnerCalls:
         recorded = self._replay.next(function, digest, repeatable=tool.repeatable)
         if isinstance(recorded, InnerCall):
             return _recorded_answer(recorded)
-        try:
-            now = await self._now_ms()
-        except JournalError as error:
-            return await self._stop(Stop(f"journal: {error.code}"))
         if self._holding and not tool.repeatable:
             return await self._hold_back()
         seq, self._seq = self._seq, self._seq + 1
@@ -82,7 +78,7 @@ class InnerCalls:
             arguments_sha256=digest,
             state="started",
             repeatable=tool.repeatable,
-            started_ms=now,
+            started_ms=0,
         )
         if recorded == "diverged":
             return await self._stop(Stop("diverged", call))
@@ -125,6 +121,7 @@ class InnerCalls:
             ended = _with(
                 call,
                 state="denied" if denied else "answered",
+                ended_ms=0,
                 answer=_encode(answer),
                 decision_id=started[0] if started else None,
             )
@@ -139,8 +136,7 @@ class InnerCalls:
         """Write what a call came to, as long as it takes: it happened, and nobody else knows. Raises Lost."""
         while True:
             try:
-                now = await self._now_ms()
-                await self._journal.call_ended(self._fence, _with(ended, ended_ms=now))
+                await self._journal.call_ended(self._fence, ended)
             except JournalError as error:
                 if ended.state == "denied":
                     raise
@@ -150,9 +146,6 @@ class InnerCalls:
                 await asyncio.sleep(_RETRY_EVERY)
             else:
                 return
-
-    async def _now_ms(self) -> int:
-        return await self._journal.now_ms()
 
     def _count(self, function: str, *, denied: bool) -> None:
         tool = self._bridge.known(function)

@@ -1,6 +1,6 @@
 """Inner calls: begun, then answered, each once. Transactions without I/O.
 
-What has an answer is never changed again: it stands for a side effect that happened.
+What has an answer is never changed again: it stands for a side effect that happened. A time that is 0 is now.
 """
 
 # Statements are put together of this package's own words; every value is a `?`.
@@ -19,7 +19,8 @@ def started(fence: Fence, call: InnerCall) -> Steps[None]:
     """Begin a call, or begin one again that an earlier attempt left without an answer. Raises Lost."""
     id = yield from hold(fence)
     known = yield (
-        "UPDATE inner_call SET attempt = ?, function = ?, arguments_sha256 = ?, repeatable = ?, started_ms = ? "
+        "UPDATE inner_call SET attempt = ?, function = ?, arguments_sha256 = ?, repeatable = ?, "
+        "started_ms = coalesce(nullif(?, 0), now_ms()) "
         "WHERE execution = ? AND seq = ? AND state = 'started' RETURNING seq",
         (
             call.attempt,
@@ -39,8 +40,8 @@ def ended(fence: Fence, call: InnerCall) -> Steps[None]:
     """Keep an answer or a denial. Raises Lost."""
     id = yield from hold(fence)
     known = yield (
-        "UPDATE inner_call SET attempt = ?, state = ?, ended_ms = ?, answer = ?, decision_id = ? "
-        "WHERE execution = ? AND seq = ? AND state = 'started' RETURNING seq",
+        "UPDATE inner_call SET attempt = ?, state = ?, ended_ms = coalesce(nullif(?, 0), now_ms()), answer = ?, "
+        "decision_id = ? WHERE execution = ? AND seq = ? AND state = 'started' RETURNING seq",
         (call.attempt, call.state, call.ended_ms, call.answer, call.decision_id, id, call.seq),
     )
     if not known:
@@ -63,7 +64,8 @@ def of(uuid: str) -> Steps[list[InnerCall]]:
 def _insert(id: int, fence: Fence, call: InnerCall) -> Steps[None]:
     made = yield (
         "INSERT INTO inner_call (execution, seq, attempt, function, arguments_sha256, state, repeatable, "
-        "started_ms, ended_ms, answer, decision_id) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) "
+        "started_ms, ended_ms, answer, decision_id) VALUES (?, ?, ?, ?, ?, ?, ?, "
+        "coalesce(nullif(?, 0), now_ms()), CASE WHEN ? = 0 THEN now_ms() ELSE ? END, ?, ?) "
         "ON CONFLICT (execution, seq) DO NOTHING RETURNING seq",
         (
             id,
@@ -74,6 +76,7 @@ def _insert(id: int, fence: Fence, call: InnerCall) -> Steps[None]:
             call.state,
             int(call.repeatable),
             call.started_ms,
+            call.ended_ms,
             call.ended_ms,
             call.answer,
             call.decision_id,
@@ -99,7 +102,7 @@ def _same_end(kept: InnerCall, call: InnerCall) -> bool:
     return (kept.attempt, kept.state, kept.ended_ms, kept.answer, kept.decision_id) == (
         call.attempt,
         call.state,
-        call.ended_ms,
+        call.ended_ms or kept.ended_ms,
         call.answer,
         call.decision_id,
     )

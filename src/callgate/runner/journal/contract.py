@@ -111,7 +111,7 @@ class Journal(Protocol):
         ...
 
     async def call_started(self, fence: Fence, call: InnerCall) -> None:
-        """Raises Lost: then the call must not be made."""
+        """Raises Lost: then the call must not be made. A `started_ms` of 0 is now, and so is an `ended_ms`."""
         ...
 
     async def call_ended(self, fence: Fence, call: InnerCall) -> None:
