@@ -127,8 +127,10 @@ async def full(backend: Backend) -> None:
 async def start_rows(opened: AsyncExitStack, failed: dict[str, str]) -> list[Row]:
     """All rows; what cannot be opened is told in `failed`."""
     bare = (INTERPRETER, "-I", "-c", PRINT)
+    lean = (INTERPRETER, "-I", "-S", "-c", PRINT)
     rows = [
         program(STARTS, FLOOR, "the interpreter that is inside the sandboxes; no wall", *bare),
+        program(STARTS, "python -I -S", "the same without `site`, as inside the sandboxes", *lean),
         program(
             STARTS,
             "bwrap python -I",

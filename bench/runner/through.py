@@ -24,7 +24,9 @@ CALLS = 20
 """Calls in one round."""
 
 WORD_SERVER = (sys.executable, str(Path(__file__).with_name("word_server.py")))
-POLICY = "tools:\n  word:\n    rules: [{action: allow, rate_limit: {max: 1000000, window: 60}}]\n"
+POLICY = (
+    "tools:\n  word:\n    rules: [{action: allow, rate_limit: {max: 1000000, window: 60, scope: global}}]\n"
+)
 SCRIPT = f"""
 import time
 times = []
@@ -43,6 +45,7 @@ def configuration(folder: Path, **runner: Any) -> Path:
     settings = {
         "servers": {"Words": {"command": list(WORD_SERVER), "policy": "policy.yaml"}},
         "audit": "audit.jsonl",
+        "state": "sqlite:state.sqlite",
         "runner": {"journal": "sqlite:journal.sqlite", "packages": {"profile": "none"}, **runner},
     }
     path = folder / "callgate.yaml"
@@ -101,10 +104,11 @@ async def through_rows(
     except Exception as error:
         failed["executeCode, SDK client"] = f"{type(error).__name__}: {error}"
     through_gate = (*gate, "run", "-c", str(work / "runner-full" / "policy.yaml"))
-    through_gate += ("--audit", str(work / "gate.jsonl"), "--log-level", "error", "--", *WORD_SERVER)
+    through_gate += ("--audit", str(work / "gate.jsonl"), "--state", f"sqlite:{work / 'gate.sqlite'}")
+    through_gate += ("--log-level", "error", "--", *WORD_SERVER)
     for name, on, words in (
         (DIRECT, "the floor: the client, the server, nothing between", WORD_SERVER),
-        (GATE, "the gate alone, with the same rule; audit synced", through_gate),
+        (GATE, "the gate alone: the same rule, limit in SQLite, audit synced", through_gate),
     ):
         try:
             server = await opened.enter_async_context(sdk_client(words))

@@ -12,6 +12,7 @@ import pytest
 ROOT = Path(__file__).parents[2]
 EXPECTED = {
     "python -I",
+    "python -I -S",
     "bwrap python -I",
     "callgate bwrap, cold",
     "callgate bwrap, pooled",
