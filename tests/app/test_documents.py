@@ -24,7 +24,7 @@ def test_every_policy_in_the_readme_loads_without_a_warning() -> None:
 def test_every_configuration_in_the_readme_loads_without_a_warning(tmp_path: Path) -> None:
     blocks = [block for block in BLOCK.findall((ROOT / "README.md").read_text()) if "servers:" in block]
     assert blocks
-    for policy in ("git.yaml", "docs.yaml", "policy.yaml"):
+    for policy in ("git.yaml", "docs.yaml", "tracker.yaml", "executions.yaml"):
         (tmp_path / policy).write_text("default: allow\n")
     (tmp_path / "keys.yaml").write_text("")
     for block in blocks:
