@@ -192,12 +192,26 @@ def test_the_run_tells_what_it_took() -> None:
         ),
         (
             "import urllib.request\nurllib.request.socket.create_connection(('127.0.0.1', 1))",
-            "reaches no network",
+            "no network here",
         ),
-        ("import socket\nsocket.socket()", "reaches no network"),
+        ("import socket\nsocket.socket()", "no network here"),
     ],
 )
 def test_who_meets_a_wall_by_pythons_own_modules_is_told_what_to_do_instead(code: str, hint: str) -> None:
     error = run_inside(code).error
     assert (error["kind"], error["type"], error["line"]) == ("exception", "PermissionError", 2)
     assert hint in error["help"]
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "import urllib.request\nurllib.request.urlopen('http://a.example/', timeout=5)",
+        "import socket\nsocket.getaddrinfo('a.example', 80)",
+        "import sys; sys.path.append('/packages/data'); import httpx\nhttpx.get('http://a.example/')",
+    ],
+)
+def test_who_finds_no_network_through_a_library_is_told_that_there_is_none(code: str) -> None:
+    error = run_inside(code).error
+    assert error["line"] == 2
+    assert "no network here" in error["help"]

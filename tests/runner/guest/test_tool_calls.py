@@ -83,9 +83,10 @@ def failure(**parts: Any) -> dict[str, Any]:
     return {"failure": {**full, **parts}}
 
 
-def test_a_denial_can_be_caught_with_its_rule_reason_and_wait() -> None:
-    script = """
-import callgate
+@pytest.mark.parametrize("imported", ["", "import callgate"])
+def test_a_denial_can_be_caught_with_its_rule_reason_and_wait(imported: str) -> None:
+    script = f"""
+{imported}
 try:
     mcp_Git_log(repo="a")
 except callgate.ToolDenied as error:
@@ -238,7 +239,11 @@ def test_secrets_are_there_if_granted_and_never_printed_whole() -> None:
     )
     assert outcome.results == {"x": "s3cret", "n": ["KEY"]}
     assert "s3cret" not in outcome.stdout
-    assert run_inside("secrets").error["type"] == "NameError"
+    error = run_inside("'B' in secrets or secrets['B']").error
+    assert error["type"] == "KeyError"
+    assert "there is no secret 'B' here; name it in `required_secrets`" in error["message"]
+    error = run_inside("import secrets\nx = secrets['KEY']", secrets={"KEY": "s3cret"}).error
+    assert "import secrets as" in error["help"]
 
 
 def test_the_script_finds_itself_as_the_main_module() -> None:

@@ -13,7 +13,7 @@ def test_names_that_no_variable_can_have_are_refused(name: str) -> None:
     assert codes("", output_vars={name: "int"})[0] == "RUN115"
 
 
-@pytest.mark.parametrize("name", ["mcp_Git_status", "secrets", "report_progress", "__name__"])
+@pytest.mark.parametrize("name", ["mcp_Git_status", "callgate", "secrets", "report_progress", "__name__"])
 def test_names_of_the_runner_are_refused(name: str) -> None:
     assert codes("", input_vars={name: 1}) == ["RUN116"]
 

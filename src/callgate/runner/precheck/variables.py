@@ -11,7 +11,7 @@ from callgate.runner.precheck.facts import Facts
 from callgate.runner.precheck.finding import Finding, Surroundings
 from callgate.text import quote
 
-_RESERVED = ("report_progress", "secrets")
+_RESERVED = ("callgate", "report_progress", "secrets")
 
 
 def judge_names(

@@ -19,9 +19,9 @@ _SQLITE_FULL = 13
 
 
 def error_frame(
-    error: BaseException, filename: str, source: list[str], writable: list[str]
+    error: BaseException, filename: str, source: list[str], writable: list[str], *, network: bool
 ) -> dict[str, Any]:
-    """The `error` frame for an exception that left the script."""
+    """The `error` frame for an exception that left the script. `network`: whether there is one."""
     kind = _kind(error, writable)
     frame: dict[str, Any] = {
         "t": "error",
@@ -30,8 +30,6 @@ def error_frame(
         "message": _message(error, kind),
         "traceback": [],
     }
-    if (hint := _help(error)) is not None:
-        frame["help"] = hint
     if isinstance(error, SyntaxError) and error.filename == filename and error.lineno:
         frame |= {"line": error.lineno, "column": error.offset}
         frame["traceback"] = [_line(error.lineno, "<module>", source)]
@@ -48,6 +46,8 @@ def error_frame(
     if len(lines) > _LINES:
         lines[_LINES // 2 : -_LINES // 2] = []
     frame["traceback"] = lines
+    if (hint := _help(error, network, lines[-1]["text"] if lines else "")) is not None:
+        frame["help"] = hint
     if last is not None:
         frame |= {"line": last.tb_lineno, "column": _column(last.tb_frame.f_code, last.tb_lasti, source)}
     return frame
@@ -138,8 +138,25 @@ _REFUSED_IN = {
 }
 
 
-def _help(error: BaseException) -> str | None:
-    """What to do instead, if one of Python's own modules met a wall."""
+_NO_NETWORK = "scripts have no network here: call a tool instead, searchTools finds what there is"
+_UNREACHED = {
+    *("socket.gaierror", "urllib.error.URLError", "httpx.ConnectError", "httpx.ConnectTimeout"),
+    *(
+        "httpcore.ConnectError",
+        "requests.exceptions.ConnectionError",
+        "urllib3.exceptions.NewConnectionError",
+    ),
+    *("urllib3.exceptions.MaxRetryError", "aiohttp.client_exceptions.ClientConnectorError"),
+}
+_HIDDEN_SECRETS = "`import secrets` took the name of the granted secrets; write `import secrets as tokens`"
+
+
+def _help(error: BaseException, network: bool, line: str) -> str | None:
+    """What to do instead, if the script met a wall. `line` is the last of its own lines."""
+    if not network and _name(error) in _UNREACHED:
+        return _NO_NETWORK
+    if isinstance(error, TypeError) and "secrets[" in line and "'module' object" in str(error):
+        return _HIDDEN_SECRETS
     if not isinstance(error, PermissionError):
         return None
     trace = error.__traceback__
@@ -147,7 +164,7 @@ def _help(error: BaseException) -> str | None:
         name = str(trace.tb_frame.f_globals.get("__name__"))
         hint = _REFUSED_IN.get(name) or _REFUSED_IN.get(name.partition(".")[0])
         if hint is not None:
-            return hint
+            return _NO_NETWORK if hint is _REFUSED_IN["socket"] and not network else hint
         trace = trace.tb_next
     return None
 

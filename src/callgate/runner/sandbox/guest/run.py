@@ -54,7 +54,8 @@ def _outcome(job: dict[str, Any], others: int, port: int | None) -> bytes:
     filename, script = job["filename"], job["script"]
     source = script.splitlines()
     allowed, writable = job["limits"], job.get("writable", ["/work", "/tmp"])  # noqa: S108
-    namespace = _prepare(job, port)
+    proxy = job.get("proxy") or (f"http://127.0.0.1:{port}" if port is not None else None)
+    namespace = _prepare(job, proxy)
     limits.set_for_job(allowed, others)
     error: BaseException | None = None
     try:
@@ -74,11 +75,11 @@ def _outcome(job: dict[str, Any], others: int, port: int | None) -> bytes:
             return last_frame(namespace, job["output_vars"], allowed["results"])
         except MemoryError as raised:
             error = raised
-    frame = error_frame(error, filename, source, writable)
+    frame = error_frame(error, filename, source, writable, network=proxy is not None)
     return wire.encode(frame | usage())
 
 
-def _prepare(job: dict[str, Any], port: int | None) -> dict[str, Any]:
+def _prepare(job: dict[str, Any], proxy: str | None) -> dict[str, Any]:
     """The script's namespace, in an interpreter that looks as if it had been started with the script."""
     filename, script = job["filename"], job["script"]
     module = ModuleType("__main__")
@@ -90,17 +91,17 @@ def _prepare(job: dict[str, Any], port: int | None) -> dict[str, Any]:
         name = function["name"]
         namespace[name] = tool_function(calls.call, name, function["description"], function["parameters"])
     namespace["report_progress"] = report_progress
-    if job["secrets"]:
-        namespace["secrets"] = SecretsView(job["secrets"])
+    namespace["secrets"] = SecretsView(job["secrets"])
     public = ModuleType("callgate", "What tool calls raise, and how to report progress.")
     vars(public).update({each.__name__: each for each in failures.PUBLIC}, report_progress=report_progress)
+    # A script that forgets the import must still be able to catch a denial.
+    namespace["callgate"] = public
     sys.modules |= {"__main__": module, "callgate": public}
     sys.argv = [filename]
     sys.path.extend(path for path in job["packages"] if path not in sys.path)
     builtins.exit = builtins.quit = sys.exit  # type: ignore[assignment]
     for stream in (sys.stdout, sys.stderr):
         stream.reconfigure(encoding="utf-8", errors="backslashreplace", line_buffering=True)  # type: ignore[union-attr]
-    proxy = job.get("proxy") or (f"http://127.0.0.1:{port}" if port is not None else None)
     if proxy:
         use_proxy(proxy)
     _seed(job["seed"])

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 
 
 class SecretsView(Mapping[str, str]):
-    """A read-only mapping whose repr shows names only."""
+    """A read-only mapping whose repr shows names only, and that says how a secret gets into it."""
 
     __slots__ = ("_values",)
 
@@ -12,7 +12,10 @@ class SecretsView(Mapping[str, str]):
         self._values = values
 
     def __getitem__(self, name: str) -> str:
-        return self._values[name]
+        try:
+            return self._values[name]
+        except KeyError:
+            raise KeyError(f"there is no secret {name!r} here; name it in `required_secrets`") from None
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._values)
