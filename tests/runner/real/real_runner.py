@@ -27,7 +27,7 @@ NODE_BIN = ROOT / "tests" / "servers" / "node_modules" / ".bin"
 VENV_BIN = Path(sys.executable).parent
 CALLGATE = (sys.executable, "-m", "callgate")
 ERAS = ("legacy", "2026-07-28")
-PATIENCE_SECONDS = 120.0
+PATIENCE_SECONDS = 180.0
 UNDER_WAY = ("pending", "running")
 NOBODY = "7b0c0a52-32fb-4e46-9a7c-3ba1c6a9b3dd"
 

@@ -8,6 +8,7 @@ by the sweep.
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
+from contextlib import AsyncExitStack
 from datetime import timedelta
 
 from docket import Docket, Worker
@@ -17,7 +18,9 @@ from callgate.errors import JournalError
 Execute = Callable[[str], Awaitable[None]]
 
 _NAME = "callgate-runner"
+_PATIENCE = 15.0
 _AGAIN = 1.0
+_log = logging.getLogger("callgate.runner")
 
 
 class Queue:
@@ -42,16 +45,22 @@ class Queue:
 
         self._task = run_execution
         self._worker: asyncio.Task[None] | None = None
+        self._stopping = False
 
     async def __aenter__(self) -> "Queue":
         """Raises JournalError: the queue's server cannot be reached."""
         logging.getLogger("docket").setLevel(logging.WARNING)
-        try:
-            await self._docket.__aenter__()
-        except (OSError, ConnectionError, Exception) as error:  # redis errors have no root of their own here
-            message = f"the queue cannot be reached: {type(error).__name__}"
-            raise JournalError("RUN050", message, "see that the server of `runner.queue` runs") from error
-        self._docket.register(self._task)
+        async with AsyncExitStack() as opened:
+            try:
+                await opened.enter_async_context(self._docket)
+                # Docket itself asks nothing of the server before there is work.
+                async with asyncio.timeout(_PATIENCE), self._docket.redis() as redis:
+                    await redis.exists(self._docket.stream_key)
+            except Exception as error:  # Of redis, of the network, or of a URL that means nothing to redis.
+                message = f"the queue cannot be reached: {type(error).__name__}"
+                raise JournalError("RUN050", message, "see that the server of `runner.queue` runs") from error
+            self._docket.register(self._task)
+            opened.pop_all()
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -74,6 +83,7 @@ class Queue:
 
     async def stop_worker(self) -> None:
         """Take up no more. What is under way here is cancelled; who needs it to end well waits before."""
+        self._stopping = True
         if self._worker is not None:
             # Docket sometimes loses a cancellation, and waits for work for ever.
             while not self._worker.done():
@@ -82,6 +92,18 @@ class Queue:
             self._worker = None
 
     async def _work(self, concurrency: int, name: str) -> None:
+        """Until it is stopped: a worker that takes up nothing must not go unnoticed."""
+        while True:
+            try:
+                await self._work_on(concurrency, name)
+            except Exception as error:
+                _log.error("the queue's worker failed and begins anew: %s", type(error).__name__)
+            # Docket may end in good order when it is cancelled.
+            if self._stopping:
+                return
+            await asyncio.sleep(_AGAIN)
+
+    async def _work_on(self, concurrency: int, name: str) -> None:
         worker = Worker(
             self._docket,
             name=name,
