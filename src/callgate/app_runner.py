@@ -5,6 +5,7 @@ import os
 import signal
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
 from typing import Any
 
 import uvloop
@@ -14,6 +15,7 @@ import callgate
 from callgate.auth.authenticator import Authenticator
 from callgate.clock import SystemClock
 from callgate.config.loaded import Loaded
+from callgate.config.reload import one_line
 from callgate.config.runner_model import RunnerConfig
 from callgate.config.secrets import read_secret
 from callgate.errors import UsageError
@@ -42,10 +44,14 @@ from callgate.runner_parts import (
     open_store,
     read_configuration,
     surroundings,
+    warnings_of,
     worker_options,
 )
 from callgate.telemetry.logs import Log
 from callgate.transports.spawner import Spawner
+
+_LATE_ERRORS = 10.0
+"""Seconds for which the parts may still fail to open after the input has ended."""
 
 RUNNING_VARIABLE = "CALLGATE_RUNNER"
 """Set where a runner starts the servers of its scripts."""
@@ -123,10 +129,11 @@ class _Runner:
         self._ending_since: float | None = None
         self._backend: Backend | None = None
         self._backend_open = asyncio.Event()
+        self._ready: asyncio.Future[Engine]
 
     async def serve(self) -> int:
         """A client is answered at once; its executions wait until every part is open and tested."""
-        ready: asyncio.Future[Engine] = asyncio.get_running_loop().create_future()
+        ready = self._ready = asyncio.get_running_loop().create_future()
         self._heed_signals()
         async with self._logging() as log, AsyncExitStack() as opened:
             opening = asyncio.create_task(self._open(opened, log))
@@ -135,6 +142,8 @@ class _Runner:
             # What cannot be opened ends the process with its own error, whoever waits.
             await asyncio.wait({opening, serving}, return_when=asyncio.FIRST_COMPLETED)
             if serving.done():
+                if serving.exception() is None:
+                    await self._opened_still(opening)
                 await _ended(opening)
                 serving.result()
                 return 0
@@ -143,6 +152,14 @@ class _Runner:
             self._ending()
             log("info", "ending: executions under way have some seconds to end; what is left goes on later")
         return 0
+
+    async def _opened_still(self, opening: "asyncio.Task[Engine]") -> None:
+        """An input that ended at once must not hide why nothing could have been executed. Raises CallgateError."""
+        told = asyncio.create_task(self._told.wait())
+        await asyncio.wait({opening, told}, timeout=_LATE_ERRORS, return_when=asyncio.FIRST_COMPLETED)
+        told.cancel()
+        if opening.done():
+            opening.result()
 
     async def _open(self, opened: AsyncExitStack, log: "_Told") -> Engine:
         engine, backend = await self._engine(opened, log)
@@ -188,7 +205,7 @@ class _Runner:
         """Open everything, in the order in which it is needed; `opened` closes it in the other."""
         runner, config = self._runner, self._loaded.config
         secrets = OperatorSecrets(config, runner, log)
-        journal = open_store(runner)
+        journal = open_store(runner, config.path)
         opened.push_async_callback(journal.close)
         await journal.open()
         bridge = GatedBridge(
@@ -282,8 +299,17 @@ class _Runner:
             options,
             auth=auth,
             stop=self._told,
-            listening=lambda url: log("notice", f"listening on {url}"),
+            listening=partial(self._listening, log),
         )
+
+    def _listening(self, log: "_Told", url: str) -> None:
+        """Clients are answered from now on; people are told when their executions can run, too."""
+
+        def told(ready: "asyncio.Future[Engine]") -> None:
+            if not ready.cancelled():
+                log("notice", f"listening on {url}")
+
+        self._ready.add_done_callback(told)
 
     def _is_used(self, server: str) -> bool:
         return self._runner.servers is None or server in self._runner.servers
@@ -292,7 +318,7 @@ class _Runner:
         limits = limits_of(self._runner)
         runs = "accepts only" if backend is None else f"sandbox {backend.name} ({backend.tier})  self-test ok"
         return (
-            f"{callgate.__version__}  runner  {runs}  {limits.memory >> 20} MiB each"
+            f"callgate {callgate.__version__}  runner  {runs}  {limits.memory >> 20} MiB each"
             f"  {self._runner.concurrency} at once"
         )
 
@@ -300,6 +326,8 @@ class _Runner:
     async def _logging(self) -> AsyncIterator["_Told"]:
         log = Log(self._options.log_level, self._options.log_format, self._clock)
         try:
+            for finding in warnings_of(self._loaded, self._is_used):
+                log("warning", one_line(finding))
             yield _Told(log)
         finally:
             log.close()

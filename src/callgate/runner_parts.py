@@ -4,15 +4,18 @@
 import os
 import socket
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from msgspec import structs
 
 from callgate.config.loaded import Loaded
 from callgate.config.loader import settled_config
 from callgate.config.model import ListenConfig, ServeConfig
+from callgate.config.programs import missing_programs
 from callgate.config.runner_model import RunnerConfig
 from callgate.config.secrets import read_secret
+from callgate.diagnostics import Diagnostic
+from callgate.digest import lean as sha256
 from callgate.errors import UsageError
 from callgate.policy.budgets import Budgets
 from callgate.policy.model import Document
@@ -46,12 +49,21 @@ def read_configuration(options: RunnerOptions) -> tuple[Loaded, RunnerConfig]:
     )
 
 
-def open_store(runner: RunnerConfig) -> Journal:
-    """The journal, not yet opened. Raises JournalError, SecretError."""
-    url = runner.journal if runner.journal is None else read_secret(runner.journal)
+def open_store(runner: RunnerConfig, config: str) -> Journal:
+    """The journal, not yet opened. Raises JournalError, SecretError.
+
+    Without one in the file every configuration, known by its path, has its own: what one runner accepted, a runner
+    with other servers cannot finish.
+    """
+    state_dir = default_state_dir(os.environ, sys.platform)
+    if runner.journal is not None:
+        url = read_secret(runner.journal)
+    else:
+        name = f"runner-{sha256(config.encode()).hexdigest()[:12]}" if config else "runner"
+        url = f"sqlite:{state_dir}/{name}.sqlite"
     return open_journal(
         url,
-        state_dir=default_state_dir(os.environ, sys.platform),
+        state_dir=state_dir,
         sync=runner.sync,
         retention=runner.retention,
     )
@@ -122,6 +134,15 @@ def worker_options(runner: RunnerConfig) -> WorkerOptions:
         concurrency=runner.concurrency,
         network=runner.network,
     )
+
+
+def warnings_of(loaded: Loaded, is_used: Callable[[str], bool]) -> tuple[Diagnostic, ...]:
+    """What is odd in the file and its policies, and which servers cannot be started here."""
+    config = loaded.config
+    of_policies = () if loaded.runner_policy is None else loaded.runner_policy.warnings
+    used = tuple(server for server in config.servers if is_used(server.name))
+    missing = missing_programs(structs.replace(config, servers=used), config.path) if used else ()
+    return (*config.warnings, *of_policies, *missing)
 
 
 def budgets_of(document: Document | None) -> Budgets:

@@ -14,7 +14,7 @@ RUNNER: tuple[Key, ...] = (
         "all of them"),
     Key("journal", _URL_TYPE, "Where executions are kept: `sqlite:PATH`, or `postgresql://USER@HOST/DATABASE` for "
         "several machines. A URL with a password belongs in the environment or a file.", "{env: JOURNAL_URL}", _URL,
-        "SQLite in the user's state directory"),
+        "SQLite in the user's state directory, a file for each configuration"),
     Key("queue", _URL_TYPE, "Who is told of new executions: `memory://` the same process, `redis://HOST:PORT/DB` "
         "the workers on all machines. Whoever can write to that Redis can run code in the workers: give it a "
         "password, TLS, and no other use.", "{env: REDIS_URL}", _URL, "memory://"),
