@@ -110,7 +110,7 @@ def test_missing_tools_servers_and_secrets_end_it_before_anything_runs(tmp_path:
     run(test())
 
 
-def test_a_secret_is_seen_inside_only_if_it_is_granted_and_never_comes_out(tmp_path: Path) -> None:
+def test_a_granted_secret_is_seen_inside_and_never_comes_out(tmp_path: Path) -> None:
     async def test() -> None:
         async with playing(
             tmp_path, secrets={"GIVEN": "given-secret", "KEPT": "kept-secret"}, granted=("GIVEN",)
@@ -120,7 +120,7 @@ def test_a_secret_is_seen_inside_only_if_it_is_granted_and_never_comes_out(tmp_p
                 OWNER,
                 Spec(
                     script=script,
-                    required_secrets=("GIVEN", "KEPT"),
+                    required_secrets=("GIVEN",),
                     output_vars={"length": "int", "out": "list"},
                 ),
             )
@@ -130,6 +130,19 @@ def test_a_secret_is_seen_inside_only_if_it_is_granted_and_never_comes_out(tmp_p
         stored = b"".join(path.read_bytes() for path in tmp_path.iterdir())
         assert b"given-secret" not in stored
         assert b"kept-secret" not in stored
+
+    run(test())
+
+
+def test_a_required_secret_that_the_policy_does_not_grant_ends_it_before_anything_runs(
+    tmp_path: Path,
+) -> None:
+    async def test() -> None:
+        async with playing(tmp_path, secrets={"KEPT": "kept-secret"}) as play:
+            ended = await play.run("mcp_S_no()", required_secrets=("KEPT",))
+            assert (ended.state, ended.cause) == ("failed", "required_secrets")
+            assert ended.error is not None
+            assert "the policy does not grant `KEPT`" in ended.error.message
 
     run(test())
 

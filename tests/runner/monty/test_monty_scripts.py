@@ -79,7 +79,7 @@ def test_a_call_that_cannot_be_made_fails_in_the_script_and_never_reaches_the_ho
     assert host.calls == []
 
 
-@pytest.mark.parametrize("caught", ["PermissionError", "ToolDenied", "ToolError"])
+@pytest.mark.parametrize("caught", ["PermissionError", "ToolDenied", "callgate.ToolDenied", "ToolError"])
 def test_a_denial_can_be_caught_and_says_rule_reason_and_when_to_retry(caught: str) -> None:
     host = Kept(Answer(failure=DENIED))
     ending = run(

@@ -122,7 +122,7 @@ async def _look_at_tools(spec: Spec, names: frozenset[str]) -> None:
 
 
 def _secrets(names: tuple[str, ...], parts: Parts) -> dict[str, str]:
-    """Those of the required secrets that may enter the sandbox. Raises NotPrepared for one that is not there."""
+    """The required secrets. Raises NotPrepared for one that is not there, or that may not enter the sandbox."""
     if not names:
         return {}
     known = parts.secrets.read()
@@ -132,7 +132,15 @@ def _secrets(names: tuple[str, ...], parts: Parts) -> dict[str, str]:
         raise NotPrepared(
             "required_secrets", f"required secrets are not there: {shown}", "ask the operator for them"
         )
-    return {name: known[name] for name in names if parts.grants.grants(name)}
+    kept = [name for name in names if not parts.grants.grants(name)]
+    if kept:
+        shown = ", ".join(quote(name) for name in kept[:_SHOWN])
+        raise NotPrepared(
+            "required_secrets",
+            f"the policy does not grant {shown} to scripts (`grant_secrets`)",
+            "do without, or ask the operator; tools that need a secret have theirs already",
+        )
+    return {name: known[name] for name in names}
 
 
 def _parameters(schema: dict[str, Any]) -> tuple[str, ...]:

@@ -78,8 +78,8 @@ class MontyBackend:
         lacking = _imported(job.script) - MODULES
         if "callgate" in lacking:
             return (
-                "the backend `monty` has no module `callgate`; "
-                "report_progress, ToolError, ToolDenied, ToolFailed and ToolUnknown are there without import"
+                "the backend `monty` has no module `callgate`; leave the import out: report_progress, "
+                "callgate.ToolError, callgate.ToolDenied and the others are there without import"
             )
         if lacking:
             return (

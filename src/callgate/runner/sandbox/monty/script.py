@@ -33,8 +33,14 @@ ToolDenied = PermissionError
 ToolUnknown = NameError
 ToolFailed = RuntimeError
 ToolError = (PermissionError, NameError, RuntimeError)
+
+class callgate:
+    ToolDenied = ToolDenied
+    ToolUnknown = ToolUnknown
+    ToolFailed = ToolFailed
+    ToolError = ToolError
 """
-"""The names that scripts catch elsewhere, so that `except ToolDenied as error` works here too."""
+"""The names that scripts catch elsewhere, so that `except callgate.ToolDenied as error` works here too."""
 
 _MOST_ARGUMENTS = 4 << 20
 _LONGEST_SLEEP = 86_400.0 * 30
@@ -53,9 +59,7 @@ class Script:
 
     def run(self) -> dict[str, Any]:
         """Run the script to its end; returns the last frame. Raises MontyError."""
-        inputs = dict(self._job["input_vars"])
-        if self._job["secrets"]:
-            inputs["secrets"] = self._job["secrets"]
+        inputs = {**self._job["input_vars"], "secrets": self._job["secrets"]}
         self._feed(_BEFORE, {})
         try:
             self._feed(self._job["script"], inputs)
