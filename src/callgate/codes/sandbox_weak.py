@@ -27,7 +27,7 @@ CODES: dict[str, CodePage] = {
         "Without namespaces nothing is mounted for scripts, and one that runs as a user of its own has to reach the "
         "interpreter and the packages where they are. A folder on the way is closed to others.",
         "Name an interpreter that everybody may run as `runner.python`, such as `/usr/bin/python3`, and a folder that "
-        "everybody may enter as `runner.packages.cache`; or run the runner as a plain user.",
+        "everybody may enter as `runner.packages.cache` and as TMPDIR; or run the runner as a plain user.",
     ),
     "SBX043": CodePage(
         "no network without namespaces",

@@ -103,7 +103,7 @@ def test_a_file_of_the_runners_user_cannot_be_read_or_changed(weak: WeakBench) -
         file = Path(folder, "state")
         file.write_text("mine")
         folder_mode = os.stat(folder).st_mode
-        os.chmod(folder, 0o711)
+        os.chmod(folder, 0o711)  # noqa: S103
         file.chmod(0o666)
         before = file.stat()
         script = f"import os\nos.chmod({str(file)!r}, 0o777)\nos.utime({str(file)!r}, (1, 1))\n" + "".join(

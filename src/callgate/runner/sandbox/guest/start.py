@@ -83,7 +83,7 @@ def harden(settings: dict[str, Any]) -> tuple[int, int | None, verify.Walls]:
     drop(uid, gid)
     if profile == "shared":
         end_with(settings["parent"])
-        others = limits.other_threads()
+        others = 0 if uid is not None else limits.other_threads()
     limits.set_most(settings["limits"], others)
     # opened here: there may be nothing to read in /proc behind the walls
     status = os.open("/proc/self/status", os.O_RDONLY | os.O_CLOEXEC)

@@ -35,7 +35,7 @@ def check_reachable(paths: Sequence[str]) -> None:
                 "SBX042",
                 f"scripts run as another user, who cannot reach {quote(path)}: {quote(hidden)} is closed to others",
                 "name an interpreter that all may run as `runner.python` (`/usr/bin/python3`), and a folder that all "
-                "may enter as `runner.packages.cache`; or run the runner as a plain user",
+                "may enter as `runner.packages.cache` and TMPDIR; or run the runner as a plain user",
             )
 
 
