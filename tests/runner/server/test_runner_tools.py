@@ -8,6 +8,7 @@ from mcp.shared.exceptions import MCPError
 from server_calls import MODES, run, runner, text_of
 
 from callgate.runner.execution import Ending, Owner, Spec
+from callgate.runner.server.options import ServerOptions
 from callgate.runner.server.owner import Caller
 from callgate.runner.server.tool_list import tools
 
@@ -376,6 +377,22 @@ def test_functions_are_found_and_described() -> None:
             assert told["unknown"] == [{"name": "mcp_Git_lag", "did_you_mean": ["mcp_Git_log"]}]
 
     run(main)
+
+
+def test_the_descriptions_tell_which_hosts_there_are_types_and_secrets() -> None:
+    for name in ("executeCode", "asyncExecuteCode"):
+        offline = tools()[name].description or ""
+        online = tools(ServerOptions(network=("a.example:443", "b.example")))[name].description or ""
+        assert "There is no network" in offline
+        assert "reach a.example:443, b.example and nothing else" in online
+        wanted = tools()[name].input_schema["properties"]["output_vars"]["description"]
+        for text in (offline, wanted):
+            assert "str int float" in text
+            assert "DataFrame" in text
+        secrets = tools()[name].input_schema["properties"]["required_secrets"]["description"]
+        assert 'secrets["API_TOKEN"]' in secrets
+        assert 'secrets["NAME"]' in offline
+        assert "without an import" in offline
 
 
 def test_the_descriptions_give_the_rules() -> None:

@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from callgate.runner.sandbox.guest.output_types import NAMES
+
 Schema = dict[str, Any]
 
 MAX_SCRIPT = 1 << 20
@@ -62,7 +64,8 @@ def _execution(timeout: Schema) -> Schema:
                 "additionalProperties": {"type": "string", "maxLength": 100},
                 "maxProperties": 1_000,
                 "description": "Variables to return as `results`, each with its type, such as "
-                '`{"total": "float", "rows": "list"}`. The script must have set them when it ends.',
+                '`{"total": "float", "rows": "list"}`. The script must have set them when it ends. Types: '
+                f"{' '.join(NAMES)}; also `list[int]` and `int | null`.",
             },
             "required_tools": _names(
                 'Tools that the script calls, such as `["mcp_GitHub_search_issues"]`. Whether they are there is '
@@ -79,7 +82,11 @@ def _execution(timeout: Schema) -> Schema:
             },
             "mcp_server_names": _names("MCP servers to have ready before the script starts."),
             "timeout": timeout,
-            "required_secrets": _names("Names of secrets that the script reads from its environment."),
+            "required_secrets": _names(
+                'Names of secrets that the script needs, such as `["API_TOKEN"]`; it reads them as '
+                '`secrets["API_TOKEN"]`. '
+                "One that is not there, or that the policy does not grant, ends it before anything runs."
+            ),
         },
     )
 

@@ -24,7 +24,7 @@ def mcp_server(
     under_way: UnderWay,
 ) -> Server[Any]:
     """A server over `engine`, for both eras. `caller_of` says whose each request is."""
-    listed = tools()
+    listed = tools(options)
 
     async def list_tools(_context: Context, _params: Any) -> ListToolsResult:
         return ListToolsResult(tools=list(listed.values()))
