@@ -10,7 +10,7 @@
     ├── JournalError             exit 5   executions cannot be kept: none is accepted
     │   └── JournalFull                   the operator's bounds are reached
     ├── SandboxError             exit 6   a wall is missing, or no sandbox can be made
-    ├── PackagesError                     what a script wants to import cannot be had
+    ├── PackagesError            exit 5   what a script wants to import cannot be had, or kept
     └── WireRefusal              never ends the process: a frame that is answered and not forwarded
 
 What each code means, and what to do about it, is in `callgate.codes`; docs/errors/ is generated from there.
@@ -114,7 +114,7 @@ class SandboxError(CallgateError):
 class PackagesError(CallgateError):
     """Packages that a script wants cannot be installed, or may not be. `message` is fit for the agent."""
 
-    exit_status = 1
+    exit_status = 5
 
 
 class WireRefusal(CallgateError):

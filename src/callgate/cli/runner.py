@@ -12,8 +12,12 @@ EXAMPLES = """examples:
   callgate runner -c callgate.yaml --http 127.0.0.1:8723
   callgate run -c policy.yaml -- callgate runner -c callgate.yaml
 
-Exit status: 0 told to end, 2 usage or address, 3 configuration or policy, 5 journal, state or audit,
-6 a wall of the sandbox is missing."""
+`callgate runner check` tries the walls of the sandbox on this machine; `callgate runner worker` runs executions that
+other machines have accepted. Executions are kept in ~/.local/state/callgate ($XDG_STATE_HOME), packages
+in ~/.cache/callgate ($XDG_CACHE_HOME), unless the file's `runner.journal` and `runner.packages` name other places.
+
+Exit status: 0 told to end, 2 usage or address, 3 configuration or policy,
+5 journal, queue, package cache, state or audit, 6 a wall of the sandbox is missing."""
 
 
 def configure(parser: "ArgumentParser") -> None:
@@ -33,8 +37,9 @@ def configure(parser: "ArgumentParser") -> None:
 
 def run(options: "Namespace") -> int:
     """Serve until told to end, or until the client closes stdin."""
-    from callgate.cli.runner_shared import load_app, options_of
+    from callgate.cli.runner_shared import load_app, open_standard_streams, options_of
 
+    open_standard_streams()
     # Forked while this process is still small: children of servers are started from there.
     from callgate.transports.spawner import fork_nursery
 

@@ -50,6 +50,21 @@ def options_of(options: "Namespace", *, http: str | None = None, worker: bool = 
     )
 
 
+def open_standard_streams() -> None:
+    """Open /dev/null where a standard stream was closed: whatever is opened next would take its place."""
+    import os
+    import sys
+
+    for number, name, mode in ((0, "stdin", "r"), (1, "stdout", "w"), (2, "stderr", "w")):
+        try:
+            os.fstat(number)
+        except OSError:
+            # The lowest number that is free, which is this one.
+            os.open(os.devnull, os.O_RDWR)
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(number, mode, closefd=False))  # noqa: SIM115
+
+
 def load_app() -> ModuleType:
     """The module that puts the runner together. Raises UsageError (RUN057): what it needs is not installed."""
     from callgate.errors import UsageError

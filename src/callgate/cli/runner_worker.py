@@ -10,7 +10,8 @@ EXAMPLES = """examples:
   callgate runner worker -c callgate.yaml --queue redis://10.0.0.5/0 --journal postgresql://runner@10.0.0.6/runner
 
 SIGTERM: takes up nothing more, gives what is under way some time to end (`runner.drain`), and hands the rest on.
-Exit status: 0 told to end, 2 usage, 3 configuration or policy, 5 journal, queue, state or audit, 6 sandbox."""
+Exit status: 0 told to end, 2 usage, 3 configuration or policy,
+5 journal, queue, package cache, state or audit, 6 sandbox."""
 
 
 def configure(parser: "ArgumentParser") -> None:

@@ -116,7 +116,7 @@ def test_a_server_that_keeps_dying_is_left_alone_for_a_while_and_the_call_costs_
 @pytest.mark.parametrize(
     ("settings", "told"),
     [
-        ({"command": ["/nowhere/at-all"]}, "cannot be started"),
+        ({"command": ["/nowhere/at-all"]}, "its command `at-all` is not found"),
         ({"command": [*ODD, "--dead"]}, "the server ended: exit status 1"),
         ({"url": "http://127.0.0.1:9/mcp"}, "cannot be reached"),
     ],

@@ -6,9 +6,11 @@ be told what it answers, or left out.
 """
 
 import asyncio
+import os
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
+from errno import EACCES, ENOENT
 from typing import Any
 
 import anyio
@@ -18,6 +20,7 @@ from mcp_types import INTERNAL_ERROR, ErrorData, JSONRPCError, JSONRPCMessage, j
 
 from callgate.clock import Clock
 from callgate.config.model import ServerConfig
+from callgate.text import quote
 from callgate.transports.spawner import ChildPipes
 from callgate.upstream.child import Child
 from callgate.upstream.flood import FLOOD, MAX_DROPPED
@@ -147,7 +150,7 @@ class ChildStreams:
         """Nothing more comes."""
         if not self._ended:
             self._ended = True
-            self._over("the server cannot be started" if errno else why)
+            self._over(_not_started(self._config.command[0], errno) if errno else why)
             self._arrived.set()
 
     def gone(self) -> None:
@@ -163,6 +166,16 @@ class ChildStreams:
             return
         self._queued += size
         self._queue.append((size, message))
+
+
+def _not_started(program: str, errno: int) -> str:
+    """The program's name without its folder: that is the operator's own business."""
+    name = f"its command {quote(os.path.basename(program), 100)}"
+    if errno == ENOENT:
+        return f"the server cannot be started: {name} is not found"
+    if errno == EACCES:
+        return f"the server cannot be started: {name} may not be executed"
+    return f"the server cannot be started: {os.strerror(errno).lower()}"
 
 
 def _refusal(id: RequestId | None, text: str) -> JSONRPCMessage | None:

@@ -28,6 +28,8 @@ from callgate.upstream.stderr import Log
 SWEEP_SECONDS = 5.0
 FLUSH_SECONDS = 0.005
 
+_ENDING = "the server keeps ending"
+
 _SPARE = ""
 """The key of a connection that nobody has used: whoever needs one first gets it."""
 
@@ -58,6 +60,7 @@ class Server:
         self._ending: set[asyncio.Task[None]] = set()
         self._born_ns: dict[Connection, int] = {}
         self._restarts = Restarts(clock)
+        self._last_failure = _ENDING
         self._sweeper: asyncio.TimerHandle | None = None
         self._closed = False
 
@@ -140,7 +143,7 @@ class Server:
             raise Unreachable("the runner is shutting down")
         wait = self._restarts.wait(self.name)
         if wait:
-            again = f"the server keeps ending; it is started again in {wait} seconds at the earliest"
+            again = f"{self._last_failure}; it is started again in {wait} seconds at the earliest"
             raise Unreachable(again, "UPS049", wait)
         most = self.config.max_children
         # Those that are to make room may take their time to end.
@@ -153,6 +156,7 @@ class Server:
             await connection.open(self.config.timeout)
         except Unreachable as failure:
             self._restarts.ended_badly(self.name)
+            self._last_failure = failure.why
             self._log("warning", f"{self.name}: {failure.why}")
             raise
         if self.config.url is not None and connection.modern:
@@ -199,6 +203,7 @@ class Server:
                 del self._connections[key]
         lived = self._clock.monotonic_ns() - self._born_ns[connection]
         if lived < STEADY_SECONDS * 1e9:
+            self._last_failure = _ENDING
             self._restarts.ended_badly(self.name)
 
     def _forget(self, connection: Connection) -> None:

@@ -28,6 +28,7 @@ from callgate.text import quote
 MAX_BODY = 16 << 20
 """Bytes of a request: a script and its variables, escaped as clumsily as JSON allows."""
 _TICK = 1.0
+_BEGINNING = 0.01
 
 
 class _Uvicorn(uvicorn.Server):
@@ -100,15 +101,28 @@ async def serve_http(
             ticking = asyncio.ensure_future(_tick(authenticator))
             if listening is not None:
                 listening(_url(listen, sock))
-            await asyncio.wait((serving, ended), return_when=asyncio.FIRST_COMPLETED)
+            try:
+                await asyncio.wait((serving, ended), return_when=asyncio.FIRST_COMPLETED)
+            except asyncio.CancelledError:
+                await _end_at_once(http, serving)
+                raise
+            finally:
+                ended.cancel()
+                ticking.cancel()
             for accepting in http.servers:
                 accepting.close()
             await under_way.end(options.drain)
             http.should_exit = True
-            ended.cancel()
-            ticking.cancel()
             await asyncio.wait((serving, ended, ticking))
             serving.result()
+
+
+async def _end_at_once(http: _Uvicorn, serving: "asyncio.Future[None]") -> None:
+    """uvicorn ends without a word only if it is neither cancelled nor still about to begin."""
+    while not http.started and not serving.done():
+        await asyncio.sleep(_BEGINNING)
+    http.should_exit = True
+    await asyncio.wait((serving,))
 
 
 def _caller_of(context: Context) -> Caller:

@@ -36,7 +36,6 @@ async def serve_stdio(engine: Engine, options: ServerOptions, *, stop: asyncio.E
                 conversation.cancel()
             ended.cancel()
             await asyncio.wait((conversation, ended))
-            if lines is not None:
-                lines.end()
+            lines.end()
         if not conversation.cancelled():
             conversation.result()
