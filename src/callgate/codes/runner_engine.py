@@ -69,12 +69,6 @@ CODES: dict[str, CodePage] = {
         "The script called a tool with something that JSON has no form for.",
         "Pass texts, numbers, truth values, lists, and mappings with texts as keys.",
     ),
-    "RUN062": CodePage(
-        "the execution is being interrupted",
-        "The worker may make no further call for this execution: another worker holds it, or it cannot be recorded. "
-        "The call was not made.",
-        "Nothing is to be done in the script. The execution's state will say what became of it.",
-    ),
     "RUN063": CodePage(
         "a recorded answer cannot be read",
         "The execution is run again after its worker was lost, and what the journal holds for this call is damaged.",
