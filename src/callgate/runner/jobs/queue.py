@@ -14,11 +14,15 @@ from datetime import timedelta
 from docket import Docket, Worker
 
 from callgate.errors import JournalError
+from callgate.runner.jobs.docket_log import quieten_docket
 
 Execute = Callable[[str], Awaitable[None]]
 
 _NAME = "callgate-runner"
-_PATIENCE = 15.0
+_PATIENCE = 5.0
+"""Seconds for the first answer."""
+_PUT_SECONDS = 2.0
+"""An agent waits for this; what did not get into the queue is found by the sweep."""
 _AGAIN = 1.0
 _log = logging.getLogger("callgate.runner")
 
@@ -49,7 +53,7 @@ class Queue:
 
     async def __aenter__(self) -> "Queue":
         """Raises JournalError: the queue's server cannot be reached."""
-        logging.getLogger("docket").setLevel(logging.WARNING)
+        quieten_docket()
         async with AsyncExitStack() as opened:
             try:
                 await opened.enter_async_context(self._docket)
@@ -73,7 +77,8 @@ class Queue:
         The same id and attempt wait in the queue only once.
         """
         try:
-            await self._docket.add(self._task, key=f"{uuid}:{attempt}")(uuid)
+            async with asyncio.timeout(_PUT_SECONDS):
+                await self._docket.add(self._task, key=f"{uuid}:{attempt}")(uuid)
         except Exception as error:
             raise JournalError("RUN051", f"the queue does not answer: {type(error).__name__}") from error
 
