@@ -21,6 +21,8 @@ from callgate.runner.execution import (
 from callgate.runner.jobs.contract import Refusal, View
 from callgate.runner.journal.contract import Output, Page
 
+AT_ONCE = 64 << 10
+"""Bytes of output in one view."""
 NOW_MS = 1_700_000_000_000
 
 TOOLS = (
@@ -80,6 +82,10 @@ class MemoryEngine:
                 type="ValueError", message="no", traceback=(TracebackLine(1, "<module>", "raise"),), line=1
             )
             self.end(uuid, Ending(state="failed", cause="exception", error=error))
+        elif script == "spill":
+            for number in range(25_000):
+                self.write(uuid, "stderr" if number == 12_000 else "stdout", f"é{number:06d}\n".encode())
+            self.end(uuid, Ending(state="completed", results={}))
         elif script == "linger":
             loop = asyncio.get_running_loop()
             loop.call_later(0.5, self.end, uuid, Ending(state="completed"))
@@ -175,10 +181,17 @@ class MemoryEngine:
                 started_ms=NOW_MS,
             )
             doubtful = (call,)
+        next_offset, room = max(execution.output_bytes, offset), AT_ONCE
+        for index, piece in enumerate(pieces):
+            if len(piece.data) > room:
+                pieces[index:] = [Output(piece.offset, piece.stream, piece.data[:room])]
+                next_offset = piece.offset + room
+                break
+            room -= len(piece.data)
         return View(
             execution=execution,
             output=pieces,
-            next_offset=max(execution.output_bytes, offset),
+            next_offset=next_offset,
             in_doubt=doubtful,
         )
 

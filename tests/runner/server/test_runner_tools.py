@@ -181,6 +181,7 @@ def test_a_tool_that_there_is_not_is_an_error_of_the_protocol(mode: str) -> None
             with pytest.raises(MCPError) as caught:
                 await it.client.call_tool("executecode", {"script": "x"})
             assert caught.value.error.code == -32602
+            assert "`executecode`" in caught.value.error.message
 
     run(main)
 
@@ -231,6 +232,50 @@ def test_output_is_cut_between_characters_and_says_what_is_missing() -> None:
             del it.engine.output[uuid][3]
             told = await it.told("checkCodeExecStatus", execution_uuid=uuid, output_offset=5)
             assert (told["output"]["stdout"], told["output"]["dropped"]) == ("end", 10)
+
+    run(main)
+
+
+def test_of_long_output_the_answer_has_both_ends_and_says_how_to_read_the_rest() -> None:
+    async def main() -> None:
+        async with runner() as it:
+            result = await it.call("executeCode", script="spill")
+            told: dict[str, Any] = result.structured_content or {}
+            output = told["output"]
+            written = it.engine.executions[told["execution_uuid"]].output_bytes
+            lines = output["stdout"].splitlines()
+            assert (lines[0], lines[-1]) == ("é000000", "é024999")
+            assert "\ufffd" not in output["stdout"]
+            assert (output["offset"], output["next_offset"], output["dropped"]) == (0, written, 0)
+            assert output["stderr"] == ""
+            offset, left_out = output["omitted"]["offset"], output["omitted"]["bytes"]
+            shown = sum(len(line.encode()) + 1 for line in lines if "left out" not in line)
+            assert abs(shown + left_out - written) <= 4
+            assert f"{left_out} bytes left out" in text_of(result)
+            assert f"output_offset={offset}" in told["hint"]
+            rest = await it.told(
+                "checkCodeExecStatus", execution_uuid=told["execution_uuid"], output_offset=offset
+            )
+            both = output["stdout"].partition("\n[...")[0] + rest["output"]["stdout"]
+            assert both.startswith("".join(f"é{number:06d}\n" for number in range(6_000)))
+            assert rest["output"]["offset"] == offset
+            assert "omitted" not in rest["output"]
+
+    run(main)
+
+
+def test_an_execution_that_was_started_again_says_so() -> None:
+    async def main() -> None:
+        async with runner() as it:
+            uuid = await it.started()
+            assert "again" not in text_of(await it.call("checkCodeExecStatus", execution_uuid=uuid)).lower()
+            it.engine.change(uuid, attempt=1)
+            waits = text_of(await it.call("checkCodeExecStatus", execution_uuid=uuid))
+            assert "waits to be started again" in waits
+            it.engine.change(uuid, attempt=2, state="running")
+            runs = text_of(await it.call("checkCodeExecStatus", execution_uuid=uuid))
+            assert "started again (attempt 2): its worker was lost" in runs
+            assert "already answered are not made again" in runs
 
     run(main)
 
@@ -319,6 +364,9 @@ def test_executions_are_listed_by_pages_and_by_session() -> None:
             page = await it.told("listCodeExecutions", limit=2, cursor=page["next_cursor"])
             assert [each["name"] for each in page["executions"]] == ["0"]
             assert "next_cursor" not in page
+            it.engine.end(uuids[0], Ending(state="failed", cause="exception"))
+            listed = text_of(await it.call("listCodeExecutions")).splitlines()
+            assert listed[2] == f"{uuids[0]}  2023-11-14T22:13:20.000Z  failed (exception)  0"
             page = await it.told("listCodeExecutions", session_id="s1")
             assert [each["execution_uuid"] for each in page["executions"]] == [uuids[1]]
 

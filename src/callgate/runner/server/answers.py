@@ -13,13 +13,15 @@ from mcp_types import CallToolResult, TextContent
 
 from callgate.runner.execution import Cause, Execution
 from callgate.runner.jobs.contract import Refusal, View
-from callgate.runner.server.output_text import output_text
+from callgate.runner.server.output_text import OutputText, both_ends, output_text
 from callgate.text import escape
 
 MAX_TEXT = 100_000
 """Characters of each part of the text; what is structured has all."""
 
 _CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+
+_NOT_AGAIN = "tool calls already answered are not made again"
 
 _HINTS: dict[Cause, str] = {
     "memory": "it needed more memory than it may; work on parts of the data",
@@ -37,10 +39,11 @@ _HINTS: dict[Cause, str] = {
 }
 
 
-def told(view: View, offset: int = 0) -> dict[str, Any]:
-    """The structured content, with the output from `offset` on. Members that say nothing are left out."""
+def told(view: View, offset: int = 0, end: View | None = None) -> dict[str, Any]:
+    """The structured content, with the output from `offset` on, or its beginning and its `end`. Members that say
+    nothing are left out."""
     execution = view.execution
-    output = output_text(view, offset)
+    output = output_text(view, offset) if end is None else both_ends(view, end)
     found: dict[str, Any] = {
         "execution_uuid": execution.uuid,
         "status": execution.status,
@@ -63,7 +66,7 @@ def told(view: View, offset: int = 0) -> dict[str, Any]:
             for call in view.in_doubt
         ]
         or None,
-        "hint": _hint(execution, output.next_offset),
+        "hint": _hint(execution, output),
     }
     if execution.state == "completed" and execution.results is None:
         optional["results"] = {}
@@ -71,9 +74,9 @@ def told(view: View, offset: int = 0) -> dict[str, Any]:
     return found
 
 
-def answer(view: View, offset: int = 0, *, failure: bool = False) -> CallToolResult:
+def answer(view: View, offset: int = 0, *, end: View | None = None, failure: bool = False) -> CallToolResult:
     """The whole answer; `failure`: whether an execution that did not complete makes the call a failed one."""
-    content = told(view, offset)
+    content = told(view, offset, end)
     failed = failure and view.execution.ended and view.execution.state != "completed"
     return answered(content, execution_text(content), is_error=failed)
 
@@ -111,6 +114,11 @@ def execution_text(content: dict[str, Any]) -> str:
     if "run_ms" in content["timings"]:
         head += f", ran {content['timings']['run_ms'] / 1000:.1f} s"
     lines = [head, f"execution_uuid: {content['execution_uuid']}"]
+    attempt = content["attempt"]
+    if state == "queued" and attempt:
+        lines.append(f"its worker was lost (attempt {attempt}): it waits to be started again; {_NOT_AGAIN}")
+    elif attempt > 1:
+        lines.append(f"started again (attempt {attempt}): its worker was lost; {_NOT_AGAIN}")
     progress = content.get("progress", {})
     if status == "running" and progress:
         share = f"{progress['fraction']:.0%} " if "fraction" in progress else ""
@@ -151,7 +159,8 @@ def rfc3339(milliseconds: int) -> str:
     return datetime.fromtimestamp(milliseconds / 1000, UTC).isoformat(timespec="milliseconds")[:-6] + "Z"
 
 
-def _hint(execution: Execution, next_offset: int) -> str | None:
+def _hint(execution: Execution, output: OutputText) -> str | None:
+    next_offset = output.next_offset
     if not execution.ended:
         return (
             f'call checkCodeExecStatus with execution_uuid="{execution.uuid}", output_offset={next_offset}, '
@@ -160,6 +169,11 @@ def _hint(execution: Execution, next_offset: int) -> str | None:
     parts = []
     if execution.cause is not None and execution.cause in _HINTS:
         parts.append(_HINTS[execution.cause])
+    if "omitted" in output.told:
+        begin = output.told["omitted"]["offset"]
+        parts.append(
+            f"the output between beginning and end: call checkCodeExecStatus with output_offset={begin}"
+        )
     if execution.output_bytes > next_offset:
         parts.append(f"there is more output: call checkCodeExecStatus with output_offset={next_offset}")
     if execution.tier not in (None, "sandbox"):

@@ -15,12 +15,14 @@ from callgate.runner.server.arguments import Arguments, spec
 from callgate.runner.server.execution_tasks import as_task
 from callgate.runner.server.log import log
 from callgate.runner.server.options import ServerOptions
+from callgate.runner.server.output_text import end_of
 from callgate.runner.server.owner import Caller
 from callgate.runner.server.session_names import check_session_id
 from callgate.runner.server.tasks import Context, TasksExtension, offered
 from callgate.runner.server.tool_list import tools
 from callgate.runner.server.under_way import UnderWay
 from callgate.runner.server.waiting import outcome
+from callgate.text import quote
 
 QUEUE_GRACE = 30.0
 """Seconds beyond its time-out that `executeCode` waits for an execution that had to queue."""
@@ -59,7 +61,7 @@ class Calls:
         """Answer one call. Raises MCPError for a tool that there is not."""
         work = self._work.get(params.name)
         if work is None:
-            raise MCPError(INVALID_PARAMS, "no such tool", {"code": "RUN007"})
+            raise MCPError(INVALID_PARAMS, f"no such tool: {quote(params.name, 100)}", {"code": "RUN007"})
         caller = self._caller_of(context)
         with self._under_way.one():
             try:
@@ -88,7 +90,7 @@ class Calls:
             raise _no_such()
         if offered(context) and not view.execution.ended:
             return TasksExtension.begun(as_task(view))
-        return answer(view, failure=True)
+        return answer(view, end=await end_of(self._engine, owner, view), failure=True)
 
     async def _start(self, context: Context, caller: Caller, given: _Given) -> Answer:
         execution = await self._submit(caller, given, waits=False)
@@ -137,10 +139,7 @@ class Calls:
         content: dict[str, Any] = {"executions": [_listed(execution) for execution in page.executions]}
         if page.cursor is not None:
             content["next_cursor"] = page.cursor
-        lines = [
-            f"{each['execution_uuid']}  {each['state']}  {each.get('name', '')}".rstrip()
-            for each in content["executions"]
-        ]
+        lines = [_line(each) for each in content["executions"]]
         if page.cursor is not None:
             lines.append(f"there are more: cursor={page.cursor}")
         return answered(content, "\n".join(lines) or "no executions")
@@ -183,6 +182,12 @@ def _listed(execution: Execution) -> dict[str, Any]:
         "timings": timings(execution),
         **{name: value for name, value in optional.items() if value is not None},
     }
+
+
+def _line(listed: _Given) -> str:
+    state = f"{listed['state']} ({listed['cause']})" if "cause" in listed else listed["state"]
+    created = listed["timings"].get("created_at", "")
+    return f"{listed['execution_uuid']}  {created}  {state}  {listed.get('name', '')}".rstrip()
 
 
 def _no_such() -> Refusal:

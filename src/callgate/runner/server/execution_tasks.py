@@ -6,6 +6,7 @@ from typing import Any
 
 from callgate.runner.jobs.contract import Engine, View
 from callgate.runner.server.answers import answer, rfc3339
+from callgate.runner.server.output_text import end_of
 from callgate.runner.server.owner import Caller
 from callgate.runner.server.tasks import Context, Task, TaskStatus
 
@@ -21,8 +22,9 @@ class ExecutionTasks:
 
     async def get(self, context: Context, task_id: str) -> Task | None:
         """The execution of this UUID, if it is the caller's."""
-        view = await self._engine.view(self._caller_of(context).owner, task_id)
-        return None if view is None else as_task(view)
+        owner = self._caller_of(context).owner
+        view = await self._engine.view(owner, task_id)
+        return None if view is None else as_task(view, await end_of(self._engine, owner, view))
 
     async def answer(self, context: Context, task_id: str, _answers: Mapping[str, Any]) -> bool:
         """Executions ask nothing: answers are to no open question, and ignored."""
@@ -33,7 +35,7 @@ class ExecutionTasks:
         return await self._engine.cancel(self._caller_of(context).owner, task_id) is not None
 
 
-def as_task(view: View) -> Task:
+def as_task(view: View, end: View | None = None) -> Task:
     """An execution as a task. One that failed is a completed task whose result says so: `failed` is for requests that
     fail."""
     execution = view.execution
@@ -49,12 +51,12 @@ def as_task(view: View) -> Task:
         updated_at=_time(updated),
         poll_ms=POLL_MS,
         message=message,
-        result=_result(view) if status == "completed" else None,
+        result=_result(view, end) if status == "completed" else None,
     )
 
 
-def _result(view: View) -> dict[str, Any]:
-    result = answer(view, failure=True)
+def _result(view: View, end: View | None) -> dict[str, Any]:
+    result = answer(view, end=end, failure=True)
     return result.model_dump(by_alias=True, mode="json", exclude_none=True)
 
 

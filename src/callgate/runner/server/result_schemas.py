@@ -54,6 +54,12 @@ _OUTPUT = _object(
         "offset": _COUNT,
         "next_offset": _COUNT,
         "dropped": {**_COUNT, "description": "Bytes in between that were not kept."},
+        "omitted": _object(
+            {"offset": _COUNT, "bytes": _COUNT},
+            ["offset", "bytes"],
+            description="What this answer leaves out of the middle of long output; checkCodeExecStatus gives it, with "
+            "`output_offset`.",
+        ),
     },
     ["stdout", "stderr", "offset", "next_offset", "dropped"],
     description="What the script wrote from `offset` to `next_offset`, counted in bytes of both streams together.",
@@ -89,7 +95,11 @@ EXECUTION = _answer(
         },
         "state": {"type": "string", "enum": sorted(STATUS_OF), "description": "The same, finer."},
         "cause": {**_TEXT, "description": "Why it ended as it did, such as exception, memory or wall_clock."},
-        "attempt": _COUNT,
+        "attempt": {
+            **_COUNT,
+            "description": "Above 1: its worker was lost, and it was started again from its beginning; tool calls "
+            "already answered are not made again.",
+        },
         "timings": _TIMINGS,
         "progress": _object({"fraction": {"type": "number"}, "text": _TEXT}),
         "output": _OUTPUT,

@@ -36,9 +36,9 @@ asyncExecuteCode.
 """
 
 _ASYNC = """Start a Python script in a sandbox and get its `execution_uuid` at once. It goes on while you do other \
-things, also if you disconnect, for as long as the runner runs. A runner that your client started ends with the client; what \
-was under way is started again with the runner, and tool calls that were answered are not made again. Follow it with \
-checkCodeExecStatus, end it with cancelCodeExecution.
+things, also if you disconnect, for as long as the runner runs. A runner that your client started ends with the \
+client; what was under way is started again with the runner, and tool calls that were answered are not made again. \
+Follow it with checkCodeExecStatus, end it with cancelCodeExecution.
 """
 
 _CHECK = """How an execution stands: status, progress, new output, and once it has completed its `results`. Give \
