@@ -34,6 +34,7 @@ def test_a_good_file_is_ok_in_one_line_that_says_where_it_listens(capsys: pytest
     wanted = (0, "callgate.yaml: ok, 1 server at http://127.0.0.1:8722\n")
     assert check(capsys, "callgate.yaml") == wanted
     assert check(capsys) == wanted
+    assert check(capsys, "-c", "callgate.yaml") == wanted
 
 
 def test_a_mistake_is_shown_with_its_line_a_caret_and_help(capsys: pytest.CaptureFixture[str]) -> None:

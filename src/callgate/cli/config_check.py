@@ -16,7 +16,7 @@ SUMMARY = "check callgate.yaml, and every policy that it names"
 
 EXAMPLES = """\
 examples:
-  callgate config check callgate.yaml
+  callgate config check -c callgate.yaml
   callgate config check --format json deploy/*/callgate.yaml
   callgate config check - < callgate.yaml
 
@@ -34,6 +34,14 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "files", nargs="*", metavar="FILE", help="configurations (default: callgate.yaml); `-` is stdin"
     )
     parser.add_argument(
+        "-c",
+        "--config",
+        metavar="FILE",
+        action="append",
+        default=[],
+        help="the same, as other commands take it",
+    )
+    parser.add_argument(
         "--format",
         choices=("human", "plain", "json"),
         help="how to show findings (default: human on a terminal)",
@@ -43,9 +51,10 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Check every file and report on all, on stdout."""
-    if options.files.count("-") > 1:
+    files = [*options.config, *options.files]
+    if files.count("-") > 1:
         raise UsageError("USE003", "stdin can be read only once", "name `-` once")
-    checked = [_check(file) for file in options.files or ["callgate.yaml"]]
+    checked = [_check(file) for file in files or ["callgate.yaml"]]
     status = _INVALID if any(config is None for _, config, _ in checked) else 0
     if options.format == "json":
         _print_json(checked)

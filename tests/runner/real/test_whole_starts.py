@@ -116,3 +116,19 @@ def test_what_is_odd_in_the_file_is_said_at_the_start(tmp_path: Path) -> None:
     assert "CFG106" in done.stderr
     assert "no-such-program-here" in done.stderr
     assert "callgate " in done.stderr
+
+
+def test_the_check_says_what_is_held_and_what_has_to_work(home: Home) -> None:
+    done = _shell(home, "", *CALLGATE, "runner", "check")
+    assert done.returncode == 0, done.stderr
+    _, *walls, last = done.stdout.splitlines()
+    words = dict(line.split()[1::-1] for line in walls)
+    assert words.pop("work_write") == "allowed"
+    assert set(words.values()) == {"held"}
+    assert last == f"all {len(words)} walls hold"
+
+
+def test_help_names_the_other_commands_and_where_executions_are_kept(home: Home) -> None:
+    told = _shell(home, "", *CALLGATE, "runner", "--help").stdout
+    for text in ("callgate runner check", "callgate runner worker", "$XDG_STATE_HOME"):
+        assert text in told
