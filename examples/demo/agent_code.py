@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+import signal
 import sys
 import textwrap
 from pathlib import Path
@@ -23,6 +24,14 @@ except callgate.ToolDenied as denied:
     print("refused:", denied.reason)
 """
 
+TWO_HALVES = """\
+import time
+text = mcp_Files_read_text_file(path=folder + "/notes.txt")["content"]
+report_progress(0.5, "half way")
+time.sleep(1)
+words = len(text.split())
+"""
+
 
 def _configuration(home: Path, elsewhere: Path) -> Path:
     """Where the runner's own callgate.yaml is written: it names the folder, which is new each time."""
@@ -35,6 +44,8 @@ def _configuration(home: Path, elsewhere: Path) -> Path:
             "policy": policy,
             "journal": f"sqlite:{elsewhere}/journal.sqlite",
             "packages": {"profile": "none"},
+            # How soon others may go on with what a killed runner has left: here the demonstration waits for it.
+            "lease": "1s",
         },
     }
     written.write_text(json.dumps(settings))
@@ -94,4 +105,36 @@ async def run_code(home: Path, elsewhere: Path) -> int:
             eleventh = await client.call_tool("asyncExecuteCode", {"script": "print(1)"})
             surprises += not eleventh.is_error
             show("deny" if eleventh.is_error else "allow", "asyncExecuteCode, the eleventh", _text(eleventh))
+    surprises += await _killed(home, elsewhere)
+    print("\n  Next: docs/runner.md says what agents can do, docs/runner-operators.md how to run it.")
     return surprises
+
+
+async def _killed(home: Path, elsewhere: Path) -> int:
+    """Kill a runner in the middle of an execution and start it again. Returns 1 if that did not go on."""
+    running = elsewhere / "pid"
+    words = ["-m", "callgate", "runner", "-c", str(_configuration(home, elsewhere)), "--log-level", "error"]
+    in_shell = ["-c", 'echo $$ >"$0"; exec "$@"', str(running), sys.executable, *words]
+    server = StdioServerParameters(command="sh", args=in_shell, env=dict(os.environ))
+    with open(os.devnull, "w") as quiet:
+        async with Client(stdio_client(server, errlog=quiet)) as client:
+            arguments = {
+                "script": TWO_HALVES,
+                "input_vars": {"folder": str(home)},
+                "output_vars": {"words": "int"},
+            }
+            started = (await client.call_tool("asyncExecuteCode", arguments)).structured_content or {}
+            asked = {"execution_uuid": started["execution_uuid"], "wait_seconds": 10}
+            status: dict[str, Any] = {"status": "pending"}
+            while status["status"] in ("pending", "running") and not status.get("progress"):
+                status = (await client.call_tool("checkCodeExecStatus", asked)).structured_content or {}
+            os.kill(int(running.read_text()), signal.SIGKILL)
+            show("allow", "kill -9 of the runner", f"in the middle of another: {status['status']}")
+        async with Client(stdio_client(server, errlog=quiet)) as client:
+            while status["status"] in ("pending", "running"):
+                status = (await client.call_tool("checkCodeExecStatus", asked)).structured_content or {}
+            told = (
+                f"{status['status']} {json.dumps(status.get('results'))}, with the answer that it had before"
+            )
+            show("allow", "the runner started again", told)
+    return int(status.get("results") != {"words": 3})
