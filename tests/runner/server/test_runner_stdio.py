@@ -148,3 +148,22 @@ def test_the_gate_that_started_it_says_for_whom() -> None:
         with pytest.raises(UsageError) as caught:
             stdio_caller({"CALLGATE_IDENTITY": odd})
         assert caught.value.code == "RUN012"
+
+
+def test_its_input_is_kept_from_others_meanwhile_and_stays_open_until_the_process_ends() -> None:
+    """A gate takes a server that closes its input for one that must be ended."""
+    script = """
+import asyncio, os
+from callgate.runner.server.standard_input import standard_input
+async def main():
+    own = os.fstat(0)
+    async with standard_input():
+        print(os.path.samestat(os.fstat(0), os.stat(os.devnull)))
+    print(os.path.samestat(os.fstat(0), own))
+asyncio.run(main())
+"""
+    with subprocess.Popen(
+        [sys.executable, "-c", script], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout is not None
+        assert process.stdout.read().split() == ["True", "True"]
