@@ -33,6 +33,7 @@ from callgate.runner.options import RunnerOptions
 from callgate.runner.package_folders import PackageFolders
 from callgate.runner.packages.store import PackageStore
 from callgate.runner.sandbox.contract import Backend, WallReport
+from callgate.runner.server.log import log_to_stderr
 from callgate.runner.server.options import ServerOptions
 from callgate.runner.server.over_http import serve_http
 from callgate.runner.server.over_stdio import serve_stdio
@@ -70,6 +71,9 @@ def serve(options: RunnerOptions, spawner: Spawner) -> int:
     """Serve until told to end, or until stdin ends. Raises CallgateError."""
     _refuse_nesting()
     loaded, runner = read_configuration(options)
+    if options.http is not None:
+        # What cannot be listened on is known before anything is opened.
+        listen_at(loaded.config.listen, options.http)
     return uvloop.run(_Runner(options, loaded, runner, spawner).serve())
 
 
@@ -190,6 +194,7 @@ class _Runner:
         return self._runner.backend, self._runner.accept_tier
 
     async def work(self) -> int:
+        log_to_stderr()
         self._heed_signals()
         async with AsyncExitStack() as open_parts, self._logging() as log:
             _, backend = await self._engine(open_parts, log)

@@ -6,8 +6,7 @@ import time
 import uuid as uuids
 from pathlib import Path
 
-import pytest
-from real_runner import CALLGATE, Home, over_stdio, run, text_of
+from real_runner import CALLGATE, ERAS, Home, over_stdio, run, text_of
 
 from callgate.identity import local_identity
 
@@ -45,16 +44,13 @@ def _home(folder: Path, **settings: str) -> Home:
     )
 
 
-@pytest.mark.parametrize("mode", ["legacy", "2026-07-28"])
-def test_an_agent_starts_code_through_the_gate_polls_and_is_held_to_one_policy(
-    tmp_path: Path, mode: str
-) -> None:
+def test_an_agent_starts_code_through_the_gate_polls_and_is_held_to_one_policy(tmp_path: Path) -> None:
     home = _home(tmp_path)
     gate_audit = tmp_path / "gate.jsonl"
 
     async def main() -> None:
         options = ("--audit", str(gate_audit), "--state", "memory://", "--session", "one day")
-        async with over_stdio(home, home.gated("policy.yaml", *options), mode) as agent:
+        async with over_stdio(home, home.gated("policy.yaml", *options), ERAS[0]) as agent:
             result = await agent.call(
                 "asyncExecuteCode",
                 script=SCRIPT,
