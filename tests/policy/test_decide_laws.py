@@ -43,6 +43,16 @@ def _add(document: Document, index: int, rule: Rule) -> Document:
 
 
 @LAW
+@given(documents(), requests)
+def test_no_call_is_allowed_of_a_tool_that_is_said_to_be_never_allowed(
+    document: Document, request: Request
+) -> None:
+    policy = compile_policy(document)
+    if policy.never_allows(request.tool):
+        assert policy.decide(request).effect == Effect.DENY
+
+
+@LAW
 @given(documents().filter(lambda d: bool(d.tools)), requests, rules, st.integers(0, 3))
 def test_adding_a_deny_rule_never_makes_a_decision_milder(
     document: Document, request: Request, rule: Rule, index: int

@@ -38,7 +38,10 @@ class Budgets:
         if budget is None:
             return None
         if budget.max_denied is not None and denied >= budget.max_denied:
-            text = f"calls of this execution were refused {denied} times: it may make no further call"
+            text = (
+                f"calls of this execution were refused {denied} times: it may make no further call "
+                f"(`per_execution.max_denied` is {budget.max_denied})"
+            )
             return Reason(
                 Effect.DENY, code.EXECUTION_DENIALS, "per_execution.max_denied", text, budget.source
             )

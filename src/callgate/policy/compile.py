@@ -12,7 +12,7 @@ from callgate.diagnostics import Source
 from callgate.policy.entries import Entry, NameIndex
 from callgate.policy.meters import Meter, compile_guard, compile_meters
 from callgate.policy.model import Document, Tool
-from callgate.policy.name_patterns import compile_pattern
+from callgate.policy.name_patterns import compile_pattern, is_everything
 from callgate.policy.plan import Plan
 from callgate.policy.rules import CompiledRule, rule_label
 from callgate.text import quote
@@ -83,6 +83,18 @@ class Policy:
     def hides(self, tool: str) -> bool:
         """Whether `tool` is to be absent from lists and answered as unknown."""
         return self.hides_anything and self.plan(tool).hidden
+
+    def never_allows(self, tool: str) -> bool:
+        """Whether every call of `tool` is certain to be denied, whoever calls it with whatever arguments."""
+        plan = self.plan(tool)
+        if plan.reasons or any(rule.rule.action == "deny" and not rule.rule.when for rule in plan.rules):
+            return True
+        may_grant = (
+            rule.rule.action == "require_approval"
+            or (rule.rule.action == "allow" and not is_everything(rule.tool.pattern))
+            for rule in plan.rules
+        )
+        return plan.ungranted is not None and not any(may_grant)
 
     def allows_method(self, method: str) -> bool:
         """Whether a method outside the protocol may pass."""

@@ -278,6 +278,24 @@ def test_a_hidden_tool_is_absent_and_unknown(folder: Folder, spawner: Spawner) -
     run(work())
 
 
+def test_a_tool_that_the_policy_always_denies_is_marked_and_a_strange_server_is_answered_with_the_one_meant(
+    folder: Folder, spawner: Spawner
+) -> None:
+    folder.write("default: deny\ntools:\n  again: {rules: [{action: allow}]}\n", odd={"command": ODD})
+
+    async def work() -> None:
+        async with opened(folder, spawner) as bench:
+            marks = {tool.tool: tool.never_allowed for tool in await bench.bridge.tools(ALICE)}
+            assert marks["again"] is False
+            assert marks["recall"] is True
+            assert await bench.bridge.warm(["Odd", "files"]) == {
+                "Odd": "there is no such server; did you mean `odd`?",
+                "files": "there is no such server; there are `odd`",
+            }
+
+    run(work())
+
+
 def test_arguments_are_held_against_the_tools_schema_where_the_policy_wants_it(
     folder: Folder, spawner: Spawner
 ) -> None:

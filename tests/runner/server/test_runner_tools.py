@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 from mcp.shared.exceptions import MCPError
+from msgspec import structs
 from server_calls import MODES, run, runner, text_of
 
 from callgate.runner.execution import Ending, Owner, Spec
@@ -423,6 +424,39 @@ def test_functions_are_found_and_described() -> None:
             (send,) = told["tools"]
             assert send["output_schema"]["properties"] == {"id": {"type": "string"}}
             assert told["unknown"] == [{"name": "mcp_Git_lag", "did_you_mean": ["mcp_Git_log"]}]
+
+    run(main)
+
+
+def test_functions_that_the_policy_always_denies_are_not_found_and_say_so(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def main() -> None:
+        async with runner(servers=("Git", "Mail")) as it:
+            log, send = await it.engine.tools(Owner("local:me"))
+            never = structs.replace(send, never_allowed=True)
+            monkeypatch.setattr("memory_engine.TOOLS", (log, never))
+            found = await it.told("searchTools", query="")
+            assert [tool["name"] for tool in found["tools"]] == ["mcp_Git_log"]
+            assert found["total"] == 1
+            details = await it.call("getToolDetails", names=["mcp_Git_log", "mcp_Mail_send"])
+            told = (details.structured_content or {})["tools"]
+            assert [each.get("never_allowed") for each in told] == [None, True]
+            assert "the policy denies every call" in text_of(details)
+
+    run(main)
+
+
+def test_a_server_that_there_is_not_is_told_of_with_the_one_that_may_be_meant() -> None:
+    async def main() -> None:
+        async with runner(servers=("Git", "Mail")) as it:
+            result = await it.call("searchTools", query="", mcp_server_names=["git", "Unlike"])
+            assert (result.structured_content or {})["unknown_servers"] == [
+                {"name": "git", "did_you_mean": ["Git"]},
+                {"name": "Unlike"},
+            ]
+            assert "no server `git`; did you mean Git?" in text_of(result)
+            assert "no server `Unlike`; there are Git, Mail" in text_of(result)
 
     run(main)
 

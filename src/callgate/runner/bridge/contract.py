@@ -11,7 +11,7 @@ from callgate.runner.execution import Owner
 
 class ToolInfo(Struct, frozen=True, kw_only=True):
     """One tool that scripts may call. `function` is `mcp_<Server>_<tool>`, unique; `repeatable`: read-only or
-    idempotent by its own annotations."""
+    idempotent by its own annotations. `never_allowed`: the policy denies every call of it."""
 
     function: str
     server: str
@@ -21,6 +21,7 @@ class ToolInfo(Struct, frozen=True, kw_only=True):
     output_schema: dict[str, Any] | None = None
     annotations: dict[str, Any] | None = None
     repeatable: bool = False
+    never_allowed: bool = False
 
 
 class Parent(Struct, frozen=True):

@@ -12,6 +12,7 @@ from functools import partial
 from typing import Any
 
 from mcp import MCPError
+from msgspec.structs import replace
 from pydantic import ValidationError
 
 from callgate.clock import Clock, SystemClock
@@ -25,7 +26,7 @@ from callgate.runner.bridge.contract import BeforeForward, CallCounts, Parent, T
 from callgate.runner.bridge.exact import Unsendable, exact
 from callgate.runner.bridge.failures import Unreachable
 from callgate.runner.bridge.judge import Judge
-from callgate.runner.bridge.names import server_prefixes
+from callgate.runner.bridge.names import did_you_mean, server_prefixes
 from callgate.runner.bridge.policies import Log
 from callgate.runner.bridge.servers import Server
 from callgate.runner.bridge.turns import Settlement
@@ -81,7 +82,11 @@ class GatedBridge:
 
     async def warm(self, servers: Sequence[str]) -> dict[str, str]:
         known = [name for name in dict.fromkeys(servers) if name in self._servers]
-        not_ready = {name: "there is no such server" for name in servers if name not in self._servers}
+        not_ready = {
+            name: f"there is no such server; {did_you_mean(name, tuple(self._servers))}"
+            for name in servers
+            if name not in self._servers
+        }
         failures = await asyncio.gather(*(self._warm(name) for name in known))
         not_ready.update({name: why for name, why in zip(known, failures, strict=True) if why is not None})
         return not_ready
@@ -93,7 +98,7 @@ class GatedBridge:
         del owner
         listings = await asyncio.gather(*(self._catalogs[name].read() for name in names))
         return [
-            tool
+            replace(tool, never_allowed=True) if policy.never_allows(tool.tool) else tool
             for policy, listing in zip(policies, listings, strict=True)
             for tool in listing.tools.values()
             if not policy.hides(tool.tool)

@@ -6,11 +6,14 @@ the operator's names alone. Pure.
 
 import re
 from collections.abc import Iterable, Sequence
+from difflib import get_close_matches
 
 from callgate.digest import lean as sha256
+from callgate.text import quote
 
 _OTHER = re.compile(r"[^A-Za-z0-9_]")
 _DIGITS = 6
+_SHOWN = 20
 
 
 def identifier(text: str) -> str:
@@ -36,6 +39,18 @@ def function_names(server: str, tools: Iterable[str], prefixes: dict[str, str]) 
             name = f"{prefix}{_digest(tool, _DIGITS)}_{word}"
         names[tool] = name
     return names
+
+
+def did_you_mean(name: str, known: Sequence[str]) -> str:
+    """Which of the `known` servers may be meant, or which there are, in words."""
+    folded = {one.lower(): one for one in known}
+    close = get_close_matches(name.lower(), folded, n=1)
+    if close:
+        return f"did you mean {quote(folded[close[0]], 100)}?"
+    if not known:
+        return "there are no servers"
+    more = ", ..." if len(known) > _SHOWN else ""
+    return f"there are {', '.join(quote(one, 100) for one in known[:_SHOWN])}{more}"
 
 
 def _apart(texts: Sequence[str]) -> dict[str, str]:

@@ -1,6 +1,6 @@
 """What each tool does: arguments → engine → answer. It decides nothing about executions and runs none."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 from mcp.shared.exceptions import MCPError
@@ -145,15 +145,21 @@ class Calls:
         return answered(content, "\n".join(lines) or "no executions")
 
     async def _search(self, _context: Context, caller: Caller, given: _Given) -> Answer:
-        known = await self._engine.tools(caller.owner, given.get("mcp_server_names") or None)
-        fitting = functions.search(known, given["query"])
+        wanted = given.get("mcp_server_names") or None
+        known = await self._engine.tools(caller.owner, wanted)
+        fitting = functions.search([tool for tool in known if not tool.never_allowed], given["query"])
         best = [functions.found(tool) for tool in fitting[: int(given.get("limit", 20))]]
         lines = [f"{each['signature']}\n    {each['summary']}" for each in best]
         if len(best) < len(fitting):
             lines.append(
                 f"({len(fitting) - len(best)} more: say more of what it should do, or raise `limit`)"
             )
-        return answered({"tools": best, "total": len(fitting)}, "\n".join(lines) or "no function fits")
+        content: _Given = {"tools": best, "total": len(fitting)}
+        strange = functions.unknown_servers(wanted or (), self._options.servers)
+        if strange:
+            content["unknown_servers"] = strange
+            lines += [_no_server(each, self._options.servers) for each in strange]
+        return answered(content, "\n".join(lines) or "no function fits")
 
     async def _details(self, _context: Context, caller: Caller, given: _Given) -> Answer:
         known = await self._engine.tools(caller.owner)
@@ -182,6 +188,12 @@ def _listed(execution: Execution) -> dict[str, Any]:
         "timings": timings(execution),
         **{name: value for name, value in optional.items() if value is not None},
     }
+
+
+def _no_server(strange: _Given, servers: Sequence[str]) -> str:
+    close = strange.get("did_you_mean")
+    more = f"did you mean {', '.join(close)}?" if close else f"there are {', '.join(servers) or 'none'}"
+    return f"no server {quote(strange['name'], 100)}; {more}"
 
 
 def _line(listed: _Given) -> str:

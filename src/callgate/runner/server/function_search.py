@@ -80,6 +80,8 @@ def details(tool: ToolInfo) -> dict[str, Any]:
         known["output_schema"] = tool.output_schema
     if tool.annotations is not None:
         known["annotations"] = tool.annotations
+    if tool.never_allowed:
+        known["never_allowed"] = True
     return known
 
 
@@ -87,6 +89,17 @@ def unknown(name: str, tools: Sequence[ToolInfo]) -> dict[str, Any]:
     """What to say of a name that there is no function for."""
     close = get_close_matches(name, [tool.function for tool in tools], n=3)
     return {"name": name, "did_you_mean": close} if close else {"name": name}
+
+
+def unknown_servers(wanted: Sequence[str], servers: Sequence[str]) -> list[dict[str, Any]]:
+    """The same of names of servers."""
+    folded = {name.lower(): name for name in servers}
+    found: list[dict[str, Any]] = []
+    for name in dict.fromkeys(wanted):
+        if name not in servers:
+            close = [folded[each] for each in get_close_matches(name.lower(), folded, n=3)]
+            found.append({"name": name, "did_you_mean": close} if close else {"name": name})
+    return found
 
 
 def signature(tool: ToolInfo) -> str:
@@ -136,7 +149,12 @@ def details_text(described: Sequence[dict[str, Any]], missing: Sequence[dict[str
     """The answer of `getToolDetails` in few words: what is needed to write the call."""
     parts = [
         "\n".join(
-            (each["signature"], each["description"], json.dumps(each["input_schema"], ensure_ascii=False))
+            (
+                each["signature"],
+                *(["(the policy denies every call of it)"] if "never_allowed" in each else []),
+                each["description"],
+                json.dumps(each["input_schema"], ensure_ascii=False),
+            )
         )
         for each in described
     ]

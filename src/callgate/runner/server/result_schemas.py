@@ -144,6 +144,8 @@ LISTED = _answer(
     },
 )
 
+_UNKNOWN = _object({"name": _TEXT, "did_you_mean": {"type": "array", "items": _TEXT}}, ["name"])
+
 FOUND = _answer(
     ["tools", "total"],
     {
@@ -161,6 +163,11 @@ FOUND = _answer(
             ),
         },
         "total": {**_COUNT, "description": "How many fit; `tools` has the best of them."},
+        "unknown_servers": {
+            "type": "array",
+            "items": _UNKNOWN,
+            "description": "Names of `mcp_server_names` that there are no servers for.",
+        },
     },
 )
 
@@ -179,13 +186,17 @@ DETAILS = _answer(
                     "input_schema": {"type": "object"},
                     "output_schema": {"type": "object"},
                     "annotations": {"type": "object"},
+                    "never_allowed": {
+                        "type": "boolean",
+                        "description": "True: the policy denies every call of it.",
+                    },
                 },
                 ["name", "server", "tool", "signature", "description", "input_schema"],
             ),
         },
         "unknown": {
             "type": "array",
-            "items": _object({"name": _TEXT, "did_you_mean": {"type": "array", "items": _TEXT}}, ["name"]),
+            "items": _UNKNOWN,
             "description": "Names that there are no functions for.",
         },
     },

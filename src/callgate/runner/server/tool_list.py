@@ -51,7 +51,7 @@ _CANCEL = """End an execution. One that waits is cancelled at once, one that run
 _LIST = "Your executions, newest first, without scripts and results."
 
 _SEARCH = """Find the functions that scripts may call, by words of what they should do. Answers with their signatures, \
-best first; getToolDetails has the rest."""
+best first, without those that the policy denies in any case; getToolDetails has the rest."""
 
 _DETAILS = "Descriptions and full schemas of functions that scripts may call."
 
