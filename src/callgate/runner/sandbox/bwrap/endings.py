@@ -126,7 +126,7 @@ def _died(known: Known, usage: Usage) -> Ending:
         what = {
             "SIGSYS": "it made a system call that sandboxes do not have",
             "SIGSEGV": "native code failed, or aborted",
-            "SIGKILL": "something outside of the sandbox ended it",
+            "SIGKILL": "the script's process was killed, by itself or from outside",
         }.get(name, "native code failed, or aborted")
         return _end("failed", "crashed", f"the interpreter was ended by {name}: {what}", usage)
     return _end(
