@@ -175,6 +175,7 @@ class _Runner:
         backend, tier = await self._where()
         options = ServerOptions(
             servers=names,
+            network=self._runner.network,
             trusted_gates=self._runner.trusted_gates,
             drain=self._runner.drain,
             backend=backend,

@@ -155,6 +155,7 @@ async def playing(
     lease: float = 30.0,
     drain: float = 0.0,
     max_attempts: int = 5,
+    gather: float = 0.0,
 ) -> AsyncIterator[Play]:
     """An engine on the journal in `folder`, with a worker that takes up what is there."""
     bounds = limits or Limits(memory=256 << 20, disk=8 << 20, output=2_000)
@@ -187,7 +188,9 @@ async def playing(
         worker = Worker(parts, notices)
         queue = LocalQueue(worker.execute)
         accepting = Accepting(Surroundings(importable=frozenset({"callgate"})))
-        engine = LiveEngine(journal, queue, None, server, notices, worker, accepting, parts.log)
+        engine = LiveEngine(
+            journal, queue, None, server, notices, worker, accepting, parts.log, gather_seconds=gather
+        )
         opened.push_async_callback(_stop, worker, queue, drain)
         queue.start_worker(4, "worker")
         worker.start(queue.put)

@@ -36,6 +36,19 @@ def test_a_script_s_results_output_and_progress_are_kept(tmp_path: Path) -> None
     run(test())
 
 
+def test_who_waits_for_news_is_told_at_once_of_all_that_comes_shortly_after_the_first(tmp_path: Path) -> None:
+    async def test() -> None:
+        async with playing(tmp_path, tools={"echo": echo}, gather=50) as play:
+            script = "print('one', flush=True)\nmcp_S_echo()\nprint('two', flush=True)"
+            submitted = await play.engine.submit(OWNER, Spec(script=script))
+            view = await play.engine.view(OWNER, submitted.uuid, wait_seconds=60)
+            assert view is not None
+            assert view.execution.state == "completed"
+            assert b"".join(piece.data for piece in view.output) == b"one\ntwo\n"
+
+    run(test())
+
+
 def test_variables_of_a_session_are_there_in_its_next_run_and_nowhere_else(tmp_path: Path) -> None:
     async def test() -> None:
         async with playing(tmp_path) as play:

@@ -53,7 +53,7 @@ class Engine(Protocol):
         ...
 
     async def view(self, owner: Owner, uuid: str, *, offset: int = 0, wait_seconds: float = 0) -> View | None:
-        """How it stands; with `wait_seconds`, as soon as anything changed or it ended, or then."""
+        """How it stands; with `wait_seconds`, as soon as it ended, soon after anything changed, or then."""
         ...
 
     async def finished(self, owner: Owner, uuid: str, *, offset: int = 0) -> View | None:

@@ -20,6 +20,8 @@ from callgate.runner.journal.contract import BAD_CURSOR, Journal, Page
 OUTPUT_AT_ONCE = 64 << 10
 _FIRST_LOOK = 0.05
 _SLOWEST_LOOK = 1.0
+GATHER_SECONDS = 1.0
+"""How long a view that waits goes on after the first news of an execution that has not ended."""
 
 
 class LiveEngine:
@@ -38,6 +40,8 @@ class LiveEngine:
         worker: Worker | None,
         accept: Accept,
         log: Log,
+        *,
+        gather_seconds: float = GATHER_SECONDS,
     ) -> None:
         self._journal = journal
         self._queue = queue
@@ -47,6 +51,7 @@ class LiveEngine:
         self._worker = worker
         self._accept = accept
         self._log = log
+        self._gather_seconds = gather_seconds
 
     async def submit(self, owner: Owner, spec: Spec) -> Execution:
         """As `contract.Engine.submit`."""
@@ -73,6 +78,7 @@ class LiveEngine:
         """As `contract.Engine.view`."""
         loop = asyncio.get_running_loop()
         end = loop.time() + wait_seconds
+        gathering = False
         first: int | None = None
         pause = _FIRST_LOOK
         while True:
@@ -84,7 +90,11 @@ class LiveEngine:
                 first = execution.version if first is None else first
                 left = end - loop.time()
                 news = execution.ended or execution.version != first or execution.output_bytes > offset
-                if news or left <= 0:
+                if news and not gathering:
+                    # What comes in a moment is told with it: an agent pays for every answer.
+                    gathering, left = True, min(left, self._gather_seconds)
+                    end = loop.time() + left
+                if execution.ended or left <= 0:
                     return await self._view(execution, offset)
                 await self._notices.wait(waiter, min(left, pause))
                 pause = min(pause * 2, _SLOWEST_LOOK)
