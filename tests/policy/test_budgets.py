@@ -113,6 +113,9 @@ def test_refused_calls_have_a_budget_of_their_own() -> None:
     text = "per_execution: {max_denied: 2, max_calls: 9}"
     assert _refused(text, "a", {"a": 5}, 1) is None
     assert _refused(text, "a", {"a": 5}, 2) == "DEN041"
+    reason = policy(text).budgets.decide("a", {}, 3)
+    assert reason is not None
+    assert "`per_execution.max_denied` is 2" in reason.text
 
 
 def test_tools_that_match_a_pattern_share_its_budget() -> None:

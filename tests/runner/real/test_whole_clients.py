@@ -23,6 +23,20 @@ TASKS = "io.modelcontextprotocol/tasks"
 KNOWS = {**META, "io.modelcontextprotocol/clientCapabilities": {"extensions": {TASKS: {}}}}
 
 
+def test_agents_are_told_which_hosts_scripts_reach(tmp_path: Path) -> None:
+    async def main() -> None:
+        for hosts, told in (
+            ([], "There is no network"),
+            (["a.example:443"], "reach a.example:443 and nothing"),
+        ):
+            home = Home(tmp_path / str(len(hosts)), {}, {"network": hosts})
+            async with over_stdio(home, home.runner()) as agent:
+                (execute, *_) = (await agent.client.list_tools()).tools
+            assert told in (execute.description or "")
+
+    run(main)
+
+
 class Serving:
     """A runner over HTTP for Ann and Bob."""
 

@@ -137,6 +137,13 @@ def test_a_script_may_not_speak_after_its_last_word(bench: Bench) -> None:
     assert (ending.state, ending.cause) == ("failed", "crashed")
 
 
+def test_a_script_that_kills_itself_is_not_said_to_be_killed_by_others(bench: Bench) -> None:
+    ending, _ = bench.run("import os\nos.kill(os.getpid(), 9)\n")
+    assert (ending.state, ending.cause) == ("failed", "crashed")
+    assert ending.error is not None
+    assert "by itself or from outside" in ending.error.message
+
+
 def test_progress_reaches_the_host(bench: Bench) -> None:
     _, host = bench.run("for n in range(1001): report_progress(n / 1000, f'step {n}')\n")
     assert host.steps[-1] == (1.0, "step 1000")

@@ -131,8 +131,8 @@ CHECK = _object(
             "minimum": 0,
             "maximum": MAX_WAIT,
             "default": 0,
-            "description": "Answer as soon as anything changes or the run ends, after this many seconds at the latest "
-            "(0 to 60). Saves polling.",
+            "description": "Answer as soon as the run ends, or about a second after anything changed, with all that "
+            "came until then; after this many seconds at the latest (0 to 60). Saves polling.",
         },
     },
 )

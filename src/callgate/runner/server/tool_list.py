@@ -42,7 +42,7 @@ Follow it with checkCodeExecStatus, end it with cancelCodeExecution.
 """
 
 _CHECK = """How an execution stands: status, progress, new output, and once it has completed its `results`. Give \
-`wait_seconds` (up to 60) to be answered as soon as something changes, and `output_offset` (the last \
+`wait_seconds` (up to 60) to be answered when something changes, and `output_offset` (the last \
 `output.next_offset`) to get only what is new. completed, failed, cancelled and interrupted are final."""
 
 _CANCEL = """End an execution. One that waits is cancelled at once, one that runs within moments (`state` is \
