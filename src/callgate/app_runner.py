@@ -74,7 +74,9 @@ def serve(options: RunnerOptions, spawner: Spawner) -> int:
     if options.http is not None:
         # What cannot be listened on is known before anything is opened.
         listen_at(loaded.config.listen, options.http)
-    return uvloop.run(_Runner(options, loaded, runner, spawner).serve())
+    return uvloop.run(
+        _Runner(options, loaded, runner, spawner, several_owners=options.http is not None).serve()
+    )
 
 
 def work(options: RunnerOptions, spawner: Spawner) -> int:
@@ -87,7 +89,7 @@ def work(options: RunnerOptions, spawner: Spawner) -> int:
             "a worker needs a queue that it shares with runners",
             "give `--queue redis://HOST:PORT/DB`",
         )
-    return uvloop.run(_Runner(options, loaded, runner, spawner).work())
+    return uvloop.run(_Runner(options, loaded, runner, spawner, several_owners=True).work())
 
 
 def check(config: str | None) -> Check:
@@ -120,8 +122,15 @@ class _Runner:
     """Everything that one process runs executions with, or accepts them."""
 
     def __init__(
-        self, options: RunnerOptions, loaded: Loaded, runner: RunnerConfig, spawner: Spawner
+        self,
+        options: RunnerOptions,
+        loaded: Loaded,
+        runner: RunnerConfig,
+        spawner: Spawner,
+        *,
+        several_owners: bool,
     ) -> None:
+        self._several_owners = several_owners
         self._options = options
         self._loaded = loaded
         self._runner = runner
@@ -237,6 +246,7 @@ class _Runner:
             await backend.open()
             self._backend = backend
             self._backend_open.set()
+            working = worker_options(runner, several_owners=self._several_owners)
             parts = Parts(
                 journal=journal,
                 backend=backend,
@@ -244,7 +254,7 @@ class _Runner:
                 packages=folders,
                 secrets=secrets,
                 grants=budgets_of(self._loaded.runner_policy),
-                options=worker_options(runner),
+                options=working,
                 log=log,
             )
             worker = self._worker = Worker(parts, self._notices)
@@ -252,7 +262,7 @@ class _Runner:
         if worker is not None:
             opened.push_async_callback(self._stop, worker, [queue] if local is None else [queue, local])
             for one in filter(None, (queue, local)):
-                one.start_worker(runner.concurrency, worker_options(runner).name)
+                one.start_worker(runner.concurrency, worker.name)
             worker.start(queue.put)
         accepting = Accepting(surroundings(runner, importable))
         engine = LiveEngine(journal, queue, local, bridge, self._notices, worker, accepting, log)

@@ -124,7 +124,7 @@ def backend_of(runner: RunnerConfig, packages: Sequence[Packages], log: Log) -> 
     return FullOrWeak(full, weak, lambda text: log("warning", text))
 
 
-def worker_options(runner: RunnerConfig) -> WorkerOptions:
+def worker_options(runner: RunnerConfig, *, several_owners: bool) -> WorkerOptions:
     """How this process works. Its name is new with every start: one that comes back must not be taken for the old."""
     return WorkerOptions(
         name=f"{socket.gethostname()}-{os.getpid()}-{os.urandom(4).hex()}",
@@ -133,6 +133,9 @@ def worker_options(runner: RunnerConfig) -> WorkerOptions:
         max_attempts=runner.max_attempts,
         concurrency=runner.concurrency,
         network=runner.network,
+        several_owners=several_owners,
+        calls=runner.limits.calls,
+        answers=runner.limits.answers,
     )
 
 

@@ -12,6 +12,7 @@ from callgate.config.runner_values import destination, journal, package, queue, 
 from callgate.config.section import Reader, Section, each_of, one_of
 from callgate.config.servers import NamedPolicy
 from callgate.policy.findings import did_you_mean
+from callgate.policy.keys import names
 from callgate.policy.values import boolean, string
 from callgate.policy.yaml_tree import ListNode, Node, ScalarNode
 from callgate.text import quote
@@ -106,7 +107,7 @@ def _check_journal(runner: RunnerConfig, section: Section, findings: ConfigFindi
 
 
 def _hint(key: str) -> str | None:
-    if key in ("memory", "cpu", "time", "timeout", "threads", "disk", "inodes", "output", "results"):
+    if key == "timeout" or key in names(LIMITS):
         return f"write `limits: {{{'time' if key == 'timeout' else key}: …}}`"
     if key in ("per_execution", "grant_secrets"):
         return "that is a key of policies: name the policy file, `policy: FILE`"
@@ -125,6 +126,8 @@ def _limits(node: Node, what: str, findings: ConfigFindings) -> RunLimits:
     section.take("inodes", count(100, 10_000_000))
     section.take("output", size(1_024, 1 << 30))
     section.take("results", size(1_024, 1 << 30))
+    section.take("calls", count(1, 1_000_000_000))
+    section.take("answers", size(1_024, 1 << 40))
     return RunLimits(**section.values)
 
 

@@ -22,6 +22,10 @@ class RunLimits(Struct, frozen=True, kw_only=True):
     inodes: int = 10_000
     output: int = 1 << 20
     results: int = 4 << 20
+    calls: int = 100_000
+    """Tool calls, refused ones too."""
+    answers: int = 256 << 20
+    """What all of them are answered with, together."""
 
 
 class PackagesConfig(Struct, frozen=True, kw_only=True):

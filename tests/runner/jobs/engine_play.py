@@ -155,6 +155,10 @@ async def playing(
     lease: float = 30.0,
     drain: float = 0.0,
     max_attempts: int = 5,
+    concurrency: int = 4,
+    several_owners: bool = False,
+    calls: int = 1_000,
+    answers: int = 1 << 20,
     gather: float = 0.0,
 ) -> AsyncIterator[Play]:
     """An engine on the journal in `folder`, with a worker that takes up what is there."""
@@ -181,7 +185,16 @@ async def playing(
             packages=_no_packages,
             secrets=NamedSecrets(secrets or {}),
             grants=Budgets(document),
-            options=WorkerOptions(name="worker", limits=bounds, lease=lease, max_attempts=max_attempts),
+            options=WorkerOptions(
+                name="worker",
+                limits=bounds,
+                lease=lease,
+                max_attempts=max_attempts,
+                concurrency=concurrency,
+                several_owners=several_owners,
+                calls=calls,
+                answers=answers,
+            ),
             log=_unheard,
         )
         notices = Notices()
@@ -192,6 +205,6 @@ async def playing(
             journal, queue, None, server, notices, worker, accepting, parts.log, gather_seconds=gather
         )
         opened.push_async_callback(_stop, worker, queue, drain)
-        queue.start_worker(4, "worker")
+        queue.start_worker(concurrency, "worker")
         worker.start(queue.put)
         yield Play(engine, worker, journal, server, queue)

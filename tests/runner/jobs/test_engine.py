@@ -249,3 +249,35 @@ def test_of_long_output_the_beginning_and_the_end_are_kept(tmp_path: Path) -> No
             assert view.next_offset == 40_000
 
     run(test())
+
+
+def test_scripts_without_an_end_of_one_owner_do_not_keep_another_waiting(tmp_path: Path) -> None:
+    async def test() -> None:
+        async with playing(tmp_path, concurrency=2, several_owners=True) as play:
+            for _ in range(3):
+                await play.engine.submit(OWNER, Spec(script="import time\ntime.sleep(1000)"))
+            other = Owner("other")
+            submitted = await play.engine.submit(other, Spec(script="print(1)"))
+            view = await asyncio.wait_for(play.engine.finished(other, submitted.uuid), 60)
+            assert view is not None
+            assert view.execution.state == "completed"
+
+    run(test())
+
+
+def test_an_execution_ends_at_the_number_of_its_calls_or_at_what_they_answered(tmp_path: Path) -> None:
+    async def large(arguments: dict[str, Any]) -> Answer:
+        return Answer(value="x" * 1_000)
+
+    async def test() -> None:
+        script = "while True: mcp_S_large()"
+        async with playing(tmp_path, tools={"large": large}, calls=7) as play:
+            ended = await play.run(script)
+            assert (ended.state, ended.cause) == ("resource_killed", "journal_limit")
+            assert len(play.server.calls) == 7
+        async with playing(tmp_path, tools={"large": large}, answers=5_000) as play:
+            ended = await play.run(script)
+            assert (ended.state, ended.cause) == ("resource_killed", "journal_limit")
+            assert len(play.server.calls) == 5
+
+    run(test())

@@ -126,7 +126,11 @@ class Attempt:
             )
         await parts.journal.running(self.fence, backend=backend.name, tier=backend.tier)
         self._changed(self.fence.uuid)
-        calls = self._calls = InnerCalls(self._claim, parts.bridge, parts.journal, self._redactor, parts.log)
+        calls = self._calls = InnerCalls(
+            *(self._claim, parts.bridge, parts.journal, self._redactor, parts.log),
+            most=parts.options.calls,
+            most_bytes=parts.options.answers,
+        )
         if self._holding:
             calls.hold()
         keeper = OutputKeeper(
@@ -177,6 +181,10 @@ class Attempt:
                 "it was stopped, so that nothing is done twice"
             )
             return _interrupted("diverged", text)
+        limit, _, text = stop.why.partition(": ")
+        if limit == "limit":
+            error = ScriptError(type="LimitReached", message=text, help="make fewer calls, or split the work")
+            return Ending(state="resource_killed", cause="journal_limit", error=error)
         if stop.why == "lost":
             raise Lost
         if stop.why != "give back":

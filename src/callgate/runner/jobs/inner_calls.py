@@ -38,7 +38,18 @@ class Stop(Exception):
 class InnerCalls:
     """Makes the calls of one attempt. `stopped` is set, once, when the attempt must not go on."""
 
-    def __init__(self, claim: Claim, bridge: Bridge, journal: Journal, redactor: Redactor, log: Log) -> None:
+    def __init__(
+        self,
+        claim: Claim,
+        bridge: Bridge,
+        journal: Journal,
+        redactor: Redactor,
+        log: Log,
+        *,
+        most: int = 100_000,
+        most_bytes: int = 256 << 20,
+    ) -> None:
+        """`most` calls may be made, and answered with `most_bytes` together, over all attempts."""
         self._log = log
         self._fence = claim.fence
         self._parent = Parent(claim.execution.uuid, claim.execution.owner)
@@ -49,8 +60,11 @@ class InnerCalls:
         self._seq = self._replay.next_seq
         self._made: Counter[tuple[str, str]] = Counter()
         self._denied: Counter[str] = Counter()
+        self._most = most
+        self._bytes_left = most_bytes
         for call in claim.calls:
             self._count(call.function, denied=call.state == "denied")
+            self._bytes_left -= len(call.answer or b"")
         self._holding = False
         self._held = 0
         self._unrepeatable = 0
@@ -70,6 +84,12 @@ class InnerCalls:
             return _recorded_answer(recorded)
         if self._holding and not tool.repeatable:
             return await self._hold_back()
+        if self._seq > self._most:
+            return await self._stop(Stop(f"limit: it made {self._most} tool calls, which is all it may"))
+        if self._bytes_left <= 0:
+            return await self._stop(
+                Stop("limit: its tool calls were answered with more than may be kept of them")
+            )
         seq, self._seq = self._seq, self._seq + 1
         call = InnerCall(
             seq=seq,
@@ -125,6 +145,7 @@ class InnerCalls:
                 answer=_encode(answer),
                 decision_id=started[0] if started else None,
             )
+            self._bytes_left -= len(ended.answer)
             await self._keep(ended)
         except Lost:
             return await self._stop(Stop("lost"))

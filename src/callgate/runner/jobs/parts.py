@@ -76,6 +76,12 @@ class WorkerOptions(Struct, frozen=True, kw_only=True):
     max_attempts: int = 5
     concurrency: int = 4
     network: tuple[str, ...] = ()
+    several_owners: bool = False
+    """Whether one owner must leave a place to others."""
+    calls: int = 100_000
+    """Tool calls that one execution may make, refused ones too."""
+    answers: int = 256 << 20
+    """Bytes of what all of them may be answered with, together: the journal keeps it until the execution ends."""
 
 
 class Parts(Struct, frozen=True, kw_only=True):

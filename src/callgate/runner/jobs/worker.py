@@ -12,6 +12,7 @@ from callgate.errors import JournalError
 from callgate.runner.jobs.attempt import Attempt
 from callgate.runner.jobs.notices import Notices
 from callgate.runner.jobs.parts import Parts
+from callgate.runner.jobs.shares import Shares
 from callgate.runner.journal.contract import Fence
 
 Resubmit = Callable[[str, int], Awaitable[None]]
@@ -34,8 +35,14 @@ class Worker:
         self._busy = 0
         self._resubmit: Resubmit = _to_nobody
         self._given_back: list[Fence] = []
+        self._shares = Shares(parts.options.concurrency) if parts.options.several_owners else None
         self._ending = False
         self._hurry = asyncio.Event()
+
+    @property
+    def name(self) -> str:
+        """What tells this worker from others."""
+        return self._parts.options.name
 
     @property
     def running(self) -> int:
@@ -113,10 +120,10 @@ class Worker:
         self._busy += 1
         self._idle.clear()
         try:
-            options = self._parts.options
-            claim = await self._parts.journal.claim(uuid, options.name, int(options.lease * 1000))
-            if claim is not None:
-                await self._hold(Attempt(claim, self._parts, self._notices.changed))
+            if self._shares is None:
+                await self._claim(uuid)
+            else:
+                await self._claim_in_turn(uuid, self._shares)
         except JournalError as error:
             # It stays queued; the sweep brings it again.
             self._parts.log("error", f"execution {uuid} cannot be taken up: [{error.code}] {error.message}")
@@ -124,6 +131,23 @@ class Worker:
             self._busy -= 1
             if not self._busy:
                 self._idle.set()
+
+    async def _claim(self, uuid: str) -> None:
+        options = self._parts.options
+        claim = await self._parts.journal.claim(uuid, options.name, int(options.lease * 1000))
+        if claim is not None:
+            await self._hold(Attempt(claim, self._parts, self._notices.changed))
+
+    async def _claim_in_turn(self, uuid: str, shares: Shares) -> None:
+        execution = await self._parts.journal.get(uuid, None)
+        if execution is None or not shares.enter(execution.owner.key, uuid):
+            return
+        try:
+            await self._claim(uuid)
+        finally:
+            following = shares.leave(execution.owner.key)
+            if following is not None and not self._ending:
+                await self._resubmit(following, 0)
 
     async def _hold(self, attempt: Attempt) -> None:
         fence = attempt.fence
