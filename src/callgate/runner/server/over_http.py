@@ -1,6 +1,7 @@
 """The runner over Streamable HTTP, at `/mcp`: the SDK's application behind `front`, served by uvicorn."""
 
 import asyncio
+import logging
 import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -122,7 +123,11 @@ async def _end_at_once(http: _Uvicorn, serving: "asyncio.Future[None]") -> None:
     while not http.started and not serving.done():
         await asyncio.sleep(_BEGINNING)
     http.should_exit = True
+    # Whoever still waits for an answer is cut off, which uvicorn calls an error; there is a better one to tell.
+    uvicorn_log = logging.getLogger("uvicorn.error")
+    uvicorn_log.disabled, before = True, uvicorn_log.disabled
     await asyncio.wait((serving,))
+    uvicorn_log.disabled = before
 
 
 def _caller_of(context: Context) -> Caller:
