@@ -46,8 +46,10 @@ class Store:
                 f"UPDATE callgate.execution SET created_ms = created_ms - {back}, "
                 f"ended_ms = ended_ms - {back}, lease_until_ms = lease_until_ms - {back}"
             )
+            variables = f"UPDATE callgate.variable SET declared_ms = declared_ms - {back}"
             async with await psycopg.AsyncConnection.connect(self.url, autocommit=True) as connection:
                 await connection.execute(statement.encode())
+                await connection.execute(variables.encode())
 
     async def accept(self, owner: Owner = ALICE, **spec: Any) -> str:
         """Submit an execution; returns its name."""

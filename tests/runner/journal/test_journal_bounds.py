@@ -10,8 +10,11 @@ import pytest
 from journal_stores import ALICE, BOB, DONE, LEASE_MS, Store, call, on_both
 
 from callgate.errors import JournalError, JournalFull
-from callgate.runner.execution import Owner
+from callgate.runner.execution import Ending, Owner
 from callgate.runner.journal.contract import Output
+from callgate.runner.journal.retention import YOUNG_MS
+
+YOUNG = YOUNG_MS / 1000
 
 
 @on_both()
@@ -119,6 +122,8 @@ async def test_only_so_many_that_ended_are_kept(store: Store) -> None:
         names.append(claim.fence.uuid)
         await store.age(1)
     waiting = [await store.accept() for _ in range(4)]
+    assert await store.journal.tidy() == 0
+    await store.age(YOUNG)
     assert await store.journal.tidy() == 3
     kept = {one.uuid for one in (await store.journal.list(ALICE, limit=20)).executions}
     assert kept == {*names[3:], *waiting}
@@ -133,9 +138,10 @@ async def test_only_so_many_bytes_of_what_ended_are_kept(store: Store) -> None:
         if place == 1:
             await store.journal.append_output(claim.fence, [Output(0, "stdout", b"x" * 100_000)])
         results = {"x": "y" * 100_000} if place > 1 else None
-        await store.journal.finish(claim.fence, DONE.__class__(state="completed", results=results))
+        await store.journal.finish(claim.fence, Ending(state="completed", results=results))
         names.append(claim.fence.uuid)
         await store.age(1)
+    await store.age(YOUNG)
     assert await store.journal.tidy() == 2
     assert {one.uuid for one in (await store.journal.list(ALICE, limit=9)).executions} == set(names[2:])
 
@@ -145,6 +151,7 @@ async def test_tidying_up_much_is_spread_over_calls(store: Store) -> None:
     for _ in range(120):
         uuid = await store.accept()
         await store.journal.request_cancel(uuid, ALICE)
+    await store.age(YOUNG)
     assert await store.journal.tidy() == 120
     assert (await store.journal.list(ALICE, limit=9)).executions == ()
 

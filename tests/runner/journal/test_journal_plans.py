@@ -36,8 +36,17 @@ LIFE: dict[str, Callable[[], Steps[Any]]] = {
     "output": lambda: output.read(NEW.uuid, 1, 100),
     "cancel": lambda: executions.request_cancel(NEW.uuid, ALICE),
     "finish": lambda: attempts.finish(FENCE, DONE, END, b"{}", {"x": b"1"}),
-    "removal": lambda: retention.remove_oldest(RetentionConfig(max_executions=0), retention.Weight(1, 1)),
+    "removal of old executions": lambda: retention.remove_old("execution", -1.0),
+    "removal of old variables": lambda: retention.remove_old("variable", -1.0),
+    "removal of a surplus of executions": lambda: retention.remove_surplus(_surplus("execution")),
+    "removal of a surplus of variables": lambda: retention.remove_surplus(_surplus("variable")),
 }
+
+
+def _surplus(table: retention.Table) -> retention.Surplus:
+    return retention.Surplus(table, 1, 1, (retention.Held(rows.owner_digest(ALICE), 1, 1),))
+
+
 # Scans of what is under way, or of constants.
 BOUNDED = re.compile(
     r"SCAN (\d+ CONSTANT ROWS?|CONSTANT ROW|execution USING (COVERING )?INDEX execution_(open|queued|ended))"

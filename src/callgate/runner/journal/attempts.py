@@ -13,7 +13,7 @@ from callgate.runner.execution import NEXT, Ending, State
 from callgate.runner.journal import rows
 from callgate.runner.journal.contract import Claim, Fence, Lost
 from callgate.runner.journal.driver import Steps
-from callgate.runner.journal.retention import weigh
+from callgate.runner.journal.retention import settle
 from callgate.runner.journal.states import LIVE_SQL, REQUEUED_SQL, before, sql_list
 from callgate.runner.journal.variables import remember, snapshot
 
@@ -99,13 +99,13 @@ def finish(
     if not ended:
         yield from _explain(fence, ending.state)
     [(id, owner, session)] = ended
-    yield "DELETE FROM document WHERE execution = ? AND kind IN ('session', 'end', 'results')", (id,)
+    yield "DELETE FROM document WHERE execution = ? AND kind IN ('end', 'results')", (id,)
     yield "INSERT INTO document (execution, kind, data) VALUES (?, 'end', ?)", (id, end)
     if results is not None:
         yield "INSERT INTO document (execution, kind, data) VALUES (?, 'results', ?)", (id, results)
     if session is not None:
-        yield from remember(id, owner, session, variables)
-    yield from weigh(id)
+        yield from remember(owner, session, variables)
+    yield from settle(id)
 
 
 def release(fence: Fence) -> Steps[None]:
@@ -121,7 +121,7 @@ def release(fence: Fence) -> Steps[None]:
     if not given:
         raise Lost(fence)
     if given[0][1] == "cancelled":
-        yield from weigh(given[0][0])
+        yield from settle(given[0][0])
 
 
 def _end_abandoned(uuid: str) -> Steps[None]:
@@ -133,12 +133,12 @@ def _end_abandoned(uuid: str) -> Steps[None]:
         (uuid,),
     )
     if ended:
-        yield from weigh(ended[0][0])
+        yield from settle(ended[0][0])
 
 
 def _end(id: int, changes: str) -> Steps[None]:
     yield f"UPDATE execution SET {changes}, ended_ms = now_ms(), lease_until_ms = NULL WHERE id = ?", (id,)
-    yield from weigh(id)
+    yield from settle(id)
 
 
 def _explain(fence: Fence, wanted: State) -> Steps[None]:

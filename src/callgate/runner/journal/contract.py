@@ -75,7 +75,9 @@ class Journal(Protocol):
         """
         ...
 
-    async def inner_calls(self, uuid: str) -> Sequence[InnerCall]: ...
+    async def inner_calls(self, uuid: str) -> Sequence[InnerCall]:
+        """All of them, by `seq`. Of an execution that ended, what they were answered is not kept: `answer` is None."""
+        ...
 
     async def list(
         self, owner: Owner, *, limit: int, cursor: str | None = None, session_id: str | None = None
@@ -141,7 +143,8 @@ class Journal(Protocol):
     async def now_ms(self) -> int: ...
 
     async def tidy(self) -> int:
-        """Apply retention and size limits to ended executions, give space back; returns how many were removed."""
+        """Apply retention and size limits to ended executions and session variables, give space back; returns how many
+        executions were removed. Who holds more than an equal share makes room for all; nobody else loses anything."""
         ...
 
     async def close(self) -> None: ...

@@ -12,7 +12,7 @@ from callgate.runner.execution import Execution, Owner
 from callgate.runner.journal import rows
 from callgate.runner.journal.contract import Page
 from callgate.runner.journal.driver import Row, Steps
-from callgate.runner.journal.retention import weigh
+from callgate.runner.journal.retention import settle
 from callgate.runner.journal.states import CANCELLABLE_SQL
 
 _LARGEST_PAGE = 200
@@ -95,7 +95,7 @@ def request_cancel(uuid: str, owner: Owner) -> Steps[Execution | None]:
         (uuid, rows.owner_digest(owner)),
     )
     if changed and changed[0][1] == "cancelled":
-        yield from weigh(changed[0][0])
+        yield from settle(changed[0][0])
     return (yield from get(uuid, owner))
 
 

@@ -20,7 +20,8 @@ _TABLES = (
     "CREATE INDEX execution_session ON execution (owner, session, created_ms, uuid) WHERE session IS NOT NULL",
     "CREATE INDEX execution_open ON execution (created_ms, id) WHERE ended_ms IS NULL",
     "CREATE INDEX execution_queued ON execution (owner) WHERE state = 'queued'",
-    "CREATE INDEX execution_ended ON execution (ended_ms, id, size) WHERE ended_ms IS NOT NULL",
+    "CREATE INDEX execution_ended ON execution (ended_ms, id) WHERE ended_ms IS NOT NULL",
+    "CREATE INDEX execution_kept ON execution (owner, ended_ms, id, size) WHERE ended_ms IS NOT NULL",
     # `kind`: head, input, end, results, session (the variables that the first attempt found).
     "CREATE TABLE document (execution BIGINT NOT NULL, kind TEXT NOT NULL, data {blob} NOT NULL, "
     "PRIMARY KEY (execution, kind))",
@@ -30,10 +31,11 @@ _TABLES = (
     "function {blob} NOT NULL, arguments_sha256 TEXT NOT NULL, state TEXT NOT NULL, "
     "repeatable INTEGER NOT NULL, started_ms BIGINT NOT NULL, ended_ms BIGINT, answer {blob}, "
     "decision_id TEXT, PRIMARY KEY (execution, seq))",
-    # `execution`: the run that declared it, and with which it goes.
-    "CREATE TABLE variable (owner {blob} NOT NULL, session {blob} NOT NULL, name {blob} NOT NULL, "
-    "execution BIGINT NOT NULL, data {blob} NOT NULL, PRIMARY KEY (owner, session, name))",
-    "CREATE INDEX variable_execution ON variable (execution)",
+    # What the runs of a session hand on: it does not go with the run that declared it.
+    "CREATE TABLE variable (id {id}, owner {blob} NOT NULL, session {blob} NOT NULL, name {blob} NOT NULL, "
+    "declared_ms BIGINT NOT NULL, size BIGINT NOT NULL, data {blob} NOT NULL, UNIQUE (owner, session, name))",
+    "CREATE INDEX variable_declared ON variable (declared_ms, id)",
+    "CREATE INDEX variable_kept ON variable (owner, declared_ms, id, size)",
 )
 
 

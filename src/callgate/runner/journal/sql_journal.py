@@ -6,14 +6,15 @@ What a power cut may take is what the next attempt makes anew: that an attempt h
 it was, and calls that may be made again. The end of an attempt is synced, and what was written before it with it.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, Literal
 
 from callgate.config.runner_model import RetentionConfig
 from callgate.runner.execution import Ending, Execution, InnerCall, Owner
 from callgate.runner.journal import attempts, calls, executions, output, retention, rows
 from callgate.runner.journal.contract import Claim, Fence, Output, Page
-from callgate.runner.journal.driver import Driver
+from callgate.runner.journal.driver import Driver, Steps, T
 
 _BATCHES = 10
 
@@ -127,18 +128,30 @@ class SqlJournal:
 
     async def tidy(self) -> int:
         """A bounded amount at a time: when much is to be removed, later calls go on."""
-        kept = await self._driver.read(retention.weight)
-        total = 0
+        removed = 0
         for _ in range(_BATCHES):
-            removed = await self._remove(kept)
-            total += removed.count
-            kept = retention.Weight(kept.count - removed.count, kept.bytes - removed.bytes)
-            if removed.count < retention.BATCH:
+            count = await self._remove(lambda: retention.remove_old("execution", self._bounds.keep))
+            removed += count
+            if count < retention.BATCH:
                 break
+        await self._remove(lambda: retention.remove_old("variable", self._bounds.keep))
+        executions = await self._driver.read(lambda: retention.held("execution"))
+        variables = await self._driver.read(lambda: retention.held("variable"))
+        for over in retention.surplus(self._bounds, executions, variables):
+            count = await self._remove_surplus(over)
+            removed += count if over.table == "execution" else 0
         await self._driver.reclaim()
-        return total
+        return removed
 
-    async def _remove(self, kept: retention.Weight) -> retention.Weight:
-        return await self._driver.write(
-            lambda: retention.remove_oldest(self._bounds, kept), durable=False, repeatable=True
-        )
+    async def _remove_surplus(self, over: retention.Surplus) -> int:
+        removed = 0
+        for _ in range(_BATCHES):
+            if not over.owners or (over.count <= 0 and over.bytes <= 0):
+                break
+            # Early bound, as the driver may run the transaction more than once.
+            count, over = await self._remove(partial(retention.remove_surplus, over))
+            removed += count
+        return removed
+
+    async def _remove(self, steps: Callable[[], Steps[T]]) -> T:
+        return await self._driver.write(steps, durable=False, repeatable=True)
