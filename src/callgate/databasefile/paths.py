@@ -1,37 +1,36 @@
-"""The files of a journal in SQLite, as the file system has them: who owns them, and are they still the same.
+"""A database's files as the file system has them: who owns them, and are they still the same.
 
-Must never make an empty journal in place of one that this process has seen.
+Must never make an empty file in place of one that this process has seen.
 """
 
 import os
 import stat
 
-from callgate.errors import JournalError
+from callgate.databasefile.kind import Kind
 
 _COMPANIONS = ("-wal", "-shm", "-journal")
 
+Identity = list[tuple[str, int, int]]
+"""Each open file's path, device and inode; the database itself is the first."""
 
-def prepare(path: str, *, seen: bool) -> None:
-    """Make what is missing, unless the journal was `seen` before; refuse what others could change.
 
-    JournalError JRN003, JRN004 or JRN011; OSError.
+def prepare(path: str, kind: Kind, *, seen: bool) -> None:
+    """Make what is missing, unless the file was `seen` before; refuse what others could change.
+
+    The kind's error (unsafe, gone); OSError.
     """
     directory = os.path.dirname(path)
     if not os.path.isdir(directory):
         if seen:
-            raise gone(path, "is gone, and its directory with it")
+            raise kind.gone(path, "is gone, and its directory with it")
         _make_directories(directory)
     found = os.stat(directory)
     open_to_others = found.st_mode & stat.S_IWOTH and not found.st_mode & stat.S_ISVTX
     if open_to_others or found.st_uid not in (os.geteuid(), 0):
-        raise JournalError(
-            "JRN004",
-            f"the directory of journal `{path}` belongs to or can be changed by other users",
-            "keep the journal in a directory of your own, with mode 0700",
-        )
+        raise kind.unsafe_directory(path)
     if not os.path.lexists(path):
         if seen:
-            raise gone(path, "was deleted while it was in use")
+            raise kind.gone(path, "was deleted while it was in use")
         flags = os.O_CREAT | os.O_EXCL | os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW
         try:
             os.close(os.open(path, flags, 0o600))
@@ -40,31 +39,34 @@ def prepare(path: str, *, seen: bool) -> None:
         else:
             _sync_directory(directory)
     for name in (path, *(path + end for end in _COMPANIONS)):
-        _check_owner(name)
+        _check_owner(name, kind)
 
 
-def identify(path: str) -> list[tuple[str, int, int]]:
+def identify(path: str) -> Identity:
     """What `check_still_there` holds the files against. OSError."""
     found = [(name, os.lstat(name)) for name in (path, path + "-wal", path + "-shm")]
     return [(name, one.st_dev, one.st_ino) for name, one in found]
 
 
-def check_still_there(identity: list[tuple[str, int, int]]) -> None:
-    """After a write: was it the file at the path that was written to? JournalError JRN011 if not."""
+def check_still_there(identity: Identity, kind: Kind) -> int:
+    """After a write: was it the file at the path that was written to? The database's size in bytes.
+
+    The kind's error (gone) if it was not.
+    """
+    path = identity[0][0]
+    sizes = []
     for name, device, inode in identity:
         try:
             found = os.lstat(name)
         except FileNotFoundError:
-            raise gone(identity[0][0], "was deleted while it was in use") from None
+            raise kind.gone(path, "was deleted while it was in use") from None
         if found.st_ino != inode or found.st_dev != device:
-            raise gone(identity[0][0], "was replaced while it was in use")
+            raise kind.gone(path, "was replaced while it was in use")
+        sizes.append(found.st_size)
+    return sizes[0]
 
 
-def gone(path: str, what: str) -> JournalError:
-    return JournalError("JRN011", f"journal `{path}` {what}", "put it back, or restart to begin an empty one")
-
-
-def _check_owner(name: str) -> None:
+def _check_owner(name: str, kind: Kind) -> None:
     try:
         found = os.lstat(name)
     except FileNotFoundError:
@@ -75,13 +77,13 @@ def _check_owner(name: str) -> None:
         what = "is not a regular file"
     elif found.st_uid != os.geteuid():
         what = "belongs to another user"
-    elif found.st_mode & (stat.S_IRWXG | stat.S_IRWXO):
+    elif kind.private and found.st_mode & (stat.S_IRWXG | stat.S_IRWXO):
         what = "is open to other users"
+    elif found.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
+        what = "can be written by other users"
     else:
         return
-    raise JournalError(
-        "JRN004", f"journal `{name}` {what}", "name a regular file of your own, with mode 0600"
-    )
+    raise kind.unsafe(name, what)
 
 
 def _make_directories(directory: str) -> None:
