@@ -45,14 +45,14 @@ def parse() -> argparse.Namespace:
     parser.add_argument(
         "--only", metavar="TEXT", help="of the rows, those whose name contains TEXT, and the floor"
     )
-    parser.add_argument("--rounds", type=int, help="interleaved rounds (default 60; quick 2)")
+    parser.add_argument("--rounds", type=int, help="interleaved rounds (default 40; quick 2)")
     parser.add_argument("--executions", type=int, help="for throughput (default 1000; quick 8; 0: none)")
     parser.add_argument("--callgate", metavar="COMMAND", help="the product (default: this environment's)")
     parser.add_argument("--cache", type=Path, default=DEFAULT_CACHE, help="for rivals and scratch; on a disk")
     parser.add_argument("--markdown", action="store_true", help="tables to paste (default: to read here)")
     parser.add_argument("--out", type=Path, metavar="FILE", help="write every single figure as JSON")
     options = parser.parse_args()
-    options.rounds = options.rounds or (2 if options.quick else 60)
+    options.rounds = options.rounds or (2 if options.quick else 40)
     if options.executions is None:
         options.executions = 8 if options.quick else 1000
     return options

@@ -8,7 +8,7 @@ from pathlib import Path
 from statistics import median
 
 from bench.runner.clients import raw_client
-from bench.runner.starts import INTERPRETER, PRINT, Listener, command, full, job
+from bench.runner.starts import BARE, PRINT, Listener, command, full, job
 from bench.runner.through import configuration, until_ended
 from msgspec import Struct
 
@@ -94,9 +94,7 @@ async def _bare(concurrency: int, count: int) -> float:
 
     async def one() -> None:
         async with places:
-            process = await asyncio.create_subprocess_exec(
-                INTERPRETER, "-I", "-c", PRINT, stdout=asyncio.subprocess.DEVNULL
-            )
+            process = await asyncio.create_subprocess_exec(*BARE, stdout=asyncio.subprocess.DEVNULL)
             await process.wait()
 
     began = time.perf_counter()
@@ -127,7 +125,7 @@ async def _spin(backend: BwrapBackend, beside: str, starts: int) -> float:
     done = 0
     while beside and done < starts and not running.done():
         if beside == "bare":
-            await asyncio.to_thread(command, INTERPRETER, "-I", "-c", PRINT)
+            await asyncio.to_thread(command, *BARE)
         else:
             await backend.run(job(PRINT), Listener())
         done += 1

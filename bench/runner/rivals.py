@@ -61,7 +61,7 @@ async def rival_rows(opened: AsyncExitStack, failed: dict[str, str], cache: Path
             ' "filesystem": {"denyRead": [], "allowWrite": [], "denyWrite": []}}'
         )
         srt = str(home / "node_modules" / ".bin" / "srt")
-        words = ("node", srt, "-s", str(settings), "-c", f"{INTERPRETER} -I -c '{PRINT}'")
+        words = ("node", srt, "-s", str(settings), "-c", f"{INTERPRETER} -I -S -c '{PRINT}'")
         on = "`srt -c`: bubblewrap and seccomp; reads the whole file system"
         rows.append(program(STARTS, name, on, *words, heavy=True))
     except Exception as error:

@@ -19,11 +19,13 @@ from callgate.runner.sandbox.contract import Backend, Job, Limits, Packages, Str
 from callgate.runner.sandbox.monty.backend import MontyBackend
 
 STARTS, PANDAS = "print(1), from the start to the end", "import pandas, from the start to the end"
-FLOOR = "python -I"
-PANDAS_FLOOR = "python, import pandas"
+FLOOR = "python -I -S"
+PANDAS_FLOOR = "python -I -S, import pandas"
 PRINT = "print(1)"
 INTERPRETER = os.path.realpath(sys.executable)
 """Without the virtual environment, as inside a sandbox."""
+
+BARE = (INTERPRETER, "-I", "-S", "-c", PRINT)
 
 NAMESPACES = (
     "bwrap",
@@ -126,17 +128,28 @@ async def full(backend: Backend) -> None:
 
 async def start_rows(opened: AsyncExitStack, failed: dict[str, str]) -> list[Row]:
     """All rows; what cannot be opened is told in `failed`."""
-    bare = (INTERPRETER, "-I", "-c", PRINT)
-    lean = (INTERPRETER, "-I", "-S", "-c", PRINT)
     rows = [
-        program(STARTS, FLOOR, "the interpreter that is inside the sandboxes; no wall", *bare),
-        program(STARTS, "python -I -S", "the same without `site`, as inside the sandboxes", *lean),
         program(
             STARTS,
-            "bwrap python -I",
+            FLOOR,
+            "the interpreter that is inside the sandboxes, as there without `site`; no wall",
+            *BARE,
+        ),
+        program(
+            STARTS,
+            "python -I",
+            "the same with `site`, whatever this machine has it do",
+            INTERPRETER,
+            "-I",
+            "-c",
+            PRINT,
+        ),
+        program(
+            STARTS,
+            "bwrap python -I -S",
             "all namespaces, every file to read; no other wall",
             *NAMESPACES,
-            *bare,
+            *BARE,
         ),
     ]
     for name, on, pool in (
@@ -165,9 +178,7 @@ async def _open(opened: AsyncExitStack, backend: Backend) -> Backend:
 async def pandas_rows(opened: AsyncExitStack, failed: dict[str, str], cache: str) -> list[Row]:
     """Rows with the data profile, which is copied to `cache` first."""
     script = "import pandas; print(1)"
-    bare = (sys.executable, "-c", script)
-    on = "this environment's; no wall"
-    rows = [program(PANDAS, PANDAS_FLOOR, on, *bare, floor=PANDAS_FLOOR, heavy=True)]
+    rows: list[Row] = []
     name = "callgate bwrap, pooled, data profile"
     try:
         store = PackageStore(PackagesConfig(cache=cache), python=None)
@@ -176,6 +187,11 @@ async def pandas_rows(opened: AsyncExitStack, failed: dict[str, str], cache: str
         if installed is None:
             raise RuntimeError("numpy, pandas and httpx are not installed here")
         profile = Packages(key=installed.key, path=installed.path)
+        # The same folder, compiled: what pip installed here may have no bytecode.
+        bare = f"import sys; sys.path.append({profile.path!r}); {script}"
+        words = (INTERPRETER, "-I", "-S", "-c", bare)
+        on = "the same folder of packages; no wall"
+        rows.append(program(PANDAS, PANDAS_FLOOR, on, *words, floor=PANDAS_FLOOR, heavy=True))
         backend = await _open(opened, BwrapBackend(limits=Limits(), pool=1, packages=(profile,)))
         on = "every wall; a sandbox waits, with the profile's folder"
         rows.append(

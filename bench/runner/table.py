@@ -55,14 +55,14 @@ def load_tables(loads: Loads, form: str) -> Iterator[str]:
             )
             for one in loads.throughput
         ]
-        yield write(("row", "executions/s", "python -I /s", "ratio", "submits/s meanwhile"), lines)
+        yield write(("row", "executions/s", "python -I -S /s", "ratio", "submits/s meanwhile"), lines)
     if (refilling := loads.refilling) is not None:
         yield f"\n### a script of one busy thread, beside up to {refilling.starts} starts one after the other\n"
         beside = [
             (name, f"{seconds * 1e3:,.0f}", f"{seconds / refilling.alone:.2f}")
             for name, seconds in (
                 ("alone", refilling.alone),
-                ("beside bare python -I", refilling.beside_bare),
+                ("beside bare python -I -S", refilling.beside_bare),
                 ("beside pooled starts and their refilling", refilling.beside_pool),
             )
         ]

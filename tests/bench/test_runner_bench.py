@@ -13,7 +13,7 @@ ROOT = Path(__file__).parents[2]
 EXPECTED = {
     "python -I",
     "python -I -S",
-    "bwrap python -I",
+    "bwrap python -I -S",
     "callgate bwrap, cold",
     "callgate bwrap, pooled",
     "callgate monty, pooled",
