@@ -83,6 +83,30 @@ def test_an_address_does_not_print_its_password() -> None:
     assert address.shown == "postgresql://h:5433/d"
 
 
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        ("postgresql://owner@/d?host=%2Ftmp%2Fpg", "postgresql:///d?host=/tmp/pg"),
+        ("postgresql://owner:S3CRET@/d?port=5433&host=/run/a@b", "postgresql:///d?host=/run/a%40b"),
+        ("postgresql:///d?host=%2Ftmp%0A`&password=S3CRET", "postgresql:///d?host=/tmp%0A%60"),
+        ("postgresql://owner@/d?host=db", "postgresql:///d"),
+    ],
+)
+def test_a_socket_is_named_by_its_directory(url: str, shown: str) -> None:
+    address = read_url(url)
+    assert isinstance(address, PostgresAddress)
+    assert (address.url, address.shown) == (url, shown)
+
+
+def test_a_socket_that_is_not_there_is_named_without_the_password(tmp_path: Path) -> None:
+    url = f"postgresql://owner:S3CRET@/d?host={tmp_path}/p@g"
+    with pytest.raises(JournalError) as caught:
+        asyncio.run(open_journal(url, state_dir=str(tmp_path)).open())
+    assert caught.value.code == "JRN015"
+    assert f"`postgresql:///d?host={tmp_path}/p%40g`" in caught.value.message
+    assert "S3CRET" not in caught.value.message
+
+
 def test_a_missing_client_is_named_with_its_extra(tmp_path: Path) -> None:
     """In a Python that cannot find psycopg."""
     program = (

@@ -6,6 +6,7 @@ A password must never be part of an error, a log line or a repr: `shown` is what
 import re
 from typing import Literal
 from urllib.parse import parse_qsl, unquote, urlsplit
+from urllib.parse import quote as percent_quote
 
 from msgspec import Struct
 
@@ -81,20 +82,21 @@ def _sqlite(url: str) -> SqliteAddress:
 def _postgres(url: str) -> PostgresAddress:
     try:
         parts = urlsplit(url)
-        options = [
-            name
-            for name, _ in parse_qsl(parts.query, keep_blank_values=True, strict_parsing=bool(parts.query))
-        ]
+        given = parse_qsl(parts.query, keep_blank_values=True, strict_parsing=bool(parts.query))
     except ValueError:
         raise _unclear("the URL of a journal in PostgreSQL is not understood") from None
     _, at, place = parts.netloc.rpartition("@")
     # A password with `/`, `?`, `#` or `@` in it that was not escaped ends up elsewhere: none of it may be shown.
-    if parts.fragment or url.count("@") != bool(at):
+    socket = _socket_directory(parts.query)
+    if parts.fragment or url.count("@") != bool(at) + socket.count("@"):
         raise _unclear(
             "the URL of a journal in PostgreSQL is not understood: "
             "write `%40` for `@`, `%2F` for `/`, `%3F` for `?`, `%23` for `#` in a password"
         )
     shown = f"postgresql://{place}{parts.path}"
+    if socket:
+        shown += f"?host={percent_quote(unquote(socket), safe='/')}"
+    options = [name for name, _ in given]
     if len(set(options)) < len(options):
         raise _unclear(f"an option of journal {quote(shown)} is there twice")
     for name in options:
@@ -103,6 +105,15 @@ def _postgres(url: str) -> PostgresAddress:
     if parts.path.count("/") > 1:
         raise _unclear(f"journal {quote(shown)} names more than a database")
     return PostgresAddress(url, shown, tuple(options))
+
+
+def _socket_directory(query: str) -> str:
+    """The parameter `host` as it is written, if it is the absolute path of the directory of a server's socket."""
+    for option in query.split("&"):
+        name, _, value = option.partition("=")
+        if name == "host" and unquote(value).startswith("/"):
+            return value
+    return ""
 
 
 def _unclear(message: str) -> JournalError:
