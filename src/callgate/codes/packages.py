@@ -12,8 +12,8 @@ CODES: dict[str, CodePage] = {
     ),
     "PKG002": CodePage(
         "part of Python",
-        "The name is a module of the standard library: it is there already. A package of that name on PyPI would be "
-        "something else.",
+        "The name is a module of the standard library, or `callgate` itself: it is there already. A package of that "
+        "name on PyPI would be something else.",
         "Leave it out of `additional_imports` and import it.",
     ),
     "PKG003": CodePage(

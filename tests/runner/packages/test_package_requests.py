@@ -78,9 +78,16 @@ def test_no_text_becomes_more_than_one_plain_requirement(text: str) -> None:
     assert not set(asked.line) & set(" \t\r\n\\;@/:#'\"$-") - {"-"}
 
 
-@pytest.mark.parametrize("name", ["json", "asyncio", "sqlite3"])
+@pytest.mark.parametrize("name", ["json", "asyncio", "sqlite3", "JSON", "SQLite3", "dataClasses"])
 def test_modules_of_python_are_said_to_be_there_already(name: str) -> None:
     with pytest.raises(PackagesError, match=f"`{name}` is part of Python") as refused:
+        read([name], most=5)
+    assert refused.value.code == "PKG002"
+
+
+@pytest.mark.parametrize("name", ["callgate", "Callgate", "callgate[http]>=1"])
+def test_the_runner_itself_is_not_installed_into_a_sandbox(name: str) -> None:
+    with pytest.raises(PackagesError, match="allgate` is the runner itself") as refused:
         read([name], most=5)
     assert refused.value.code == "PKG002"
 

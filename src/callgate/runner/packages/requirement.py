@@ -22,7 +22,8 @@ _HELP = "write the name on PyPI, with versions if need be, as in `rich` or `pill
 _NAME = re.compile(r"[A-Za-z0-9]+(?:[._-][A-Za-z0-9]+)*")
 _PLAIN = re.compile(r"[A-Za-z0-9._,\[\]<>=!~*+-]+(?: *[<>=!~,][A-Za-z0-9._<>=!~*+ ,-]*)?")
 _OF_FOLDED = {module.lower(): distribution for module, distribution in DISTRIBUTION_OF.items()}
-_STDLIB = {name for name in sys.stdlib_module_names if not name.startswith("_")}
+_STDLIB = {canonicalize_name(name) for name in sys.stdlib_module_names if not name.startswith("_")}
+_OWN = "callgate"
 
 
 class Asked(Struct, frozen=True):
@@ -68,7 +69,14 @@ def _read_one(text: str) -> Asked:
 
 def _refuse_modules(name: str) -> None:
     """Modules are not packages: what PyPI has under their names is nothing, a placeholder, or a trap."""
-    if name in _STDLIB:
+    folded = canonicalize_name(name)
+    if folded == _OWN:
+        raise PackagesError(
+            "PKG002",
+            f"{quote(name)} is the runner itself",
+            "leave it out of `additional_imports`; what `callgate` offers to code is there already",
+        )
+    if folded in _STDLIB:
         raise PackagesError(
             "PKG002",
             f"{quote(name)} is part of Python",
