@@ -10,7 +10,10 @@ from hypothesis import strategies as st
 
 from callgate.runner.answer import Answer, Failure
 from callgate.runner.sandbox.frames import (
+    MAX_CALL,
     MAX_DEPTH,
+    MAX_RESULT_VALUES,
+    MAX_SMALL,
     MAX_VALUES,
     Call,
     Done,
@@ -108,9 +111,17 @@ def test_values_are_nested_only_so_deep(depth: int, held: bool) -> None:
 
 
 def test_results_that_are_too_large_are_told_from_other_frames_that_are() -> None:
-    for start, cause in ((b'{"t":"done","results":{', "result_size"), (b'{"t":"call","seq":1', "crashed")):
+    for start, most, cause in (
+        (b'{"t":"done","results":{', 1000, "result_size"),
+        (b'{"t":"call","seq":1', MAX_CALL, "crashed"),
+        (b'{"t":"progress"', MAX_SMALL, "crashed"),
+        (b'{"t":"error","kind"', MAX_SMALL, "crashed"),
+        (b'{"t":"ready","walls"', MAX_SMALL, "crashed"),
+    ):
+        reader = FrameReader(1000)
+        assert list(reader.feed(most.to_bytes(4, "big") + start)) == []
         with pytest.raises(HostileFrame) as caught:
-            list(FrameReader(100).feed((1000).to_bytes(4, "big") + start))
+            list(FrameReader(1000).feed((most + 1).to_bytes(4, "big") + start))
         assert caught.value.cause == cause
 
 
@@ -162,6 +173,26 @@ def test_a_call_holds_only_so_many_values_however_long_its_texts_are() -> None:
     assert isinstance(decode(call("[]," * (MAX_VALUES // 2 - 9) + "1")), Call)
     with pytest.raises(HostileFrame, match="values"):
         decode(call("[]," * MAX_VALUES + "1"))
+
+
+def test_texts_without_an_end_or_a_comma_are_counted_in_linear_time() -> None:
+    for inner in (
+        b'"' + b'\\",' * (MAX_CALL // 4),
+        b'""' * (MAX_CALL // 2 - 99) + b"," * 999,
+        b'"",' * MAX_VALUES,
+    ):
+        with pytest.raises(HostileFrame):
+            decode(b'{"t":"call","seq":1,"function":"f","arguments":{"a":[' + inner)
+
+
+def test_results_hold_only_so_many_values_and_then_are_too_large() -> None:
+    def done(count: int) -> bytes:
+        return b'{"t":"done","results":{"a":[' + b"1," * count + b"1]}}"
+
+    assert isinstance(decode(done(MAX_RESULT_VALUES - 9)), Done)
+    with pytest.raises(HostileFrame) as caught:
+        decode(done(MAX_RESULT_VALUES))
+    assert caught.value.cause == "result_size"
 
 
 def test_a_call_that_begins_like_results_holds_no_more_values_than_another() -> None:

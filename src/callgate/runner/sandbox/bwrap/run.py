@@ -16,7 +16,6 @@ from callgate.runner.sandbox.bwrap.endings import Known, Stop, ending
 from callgate.runner.sandbox.bwrap.sandbox import Sandbox
 from callgate.runner.sandbox.contract import Host, Job, Stream
 from callgate.runner.sandbox.frames import (
-    MAX_CALL,
     Call,
     Done,
     Failed,
@@ -47,7 +46,7 @@ class Run:
         self._job = job
         self._host = host
         self._proxy = proxy
-        self._frames = FrameReader(max(MAX_CALL, job.limits.results + _ENVELOPE))
+        self._frames = FrameReader(job.limits.results + _ENVELOPE)
         self._last: Done | Failed | None = None
         self._result_bytes = 0
         self._stop: Stop | None = None

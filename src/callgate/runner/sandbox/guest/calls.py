@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 MOST_ARGUMENTS = (8 << 20) - 4096
 """Bytes of the arguments of one call."""
 
-MOST_VALUES = 499_000
+MOST_VALUES = 99_000
 """Values in the arguments of one call; the host takes a few more."""
 
 

@@ -74,9 +74,9 @@ class Child:
     def alive(self) -> bool:
         return self._process.returncode is None
 
-    def expect(self, most: int) -> None:
-        """Take frames of up to `most` bytes."""
-        self._frames.most = most
+    def expect(self, results: int) -> None:
+        """Take results of up to so many bytes."""
+        self._frames.results = results
 
     async def send(self, frame: bytes) -> None:
         """Raises ConnectionError when the child is gone."""

@@ -7,7 +7,6 @@ from callgate.runner.answer import Answer, Failure
 from callgate.runner.execution import Cause, Ending, ScriptError, State, TracebackLine, Usage
 from callgate.runner.sandbox.contract import Host, Job, Stream
 from callgate.runner.sandbox.frames import (
-    MAX_CALL,
     Call,
     Done,
     Failed,
@@ -83,7 +82,7 @@ async def _converse(child: Child, job: Job, host: Host) -> Done | Failed:
 
 async def _answer_all(child: Child, job: Job, host: Host) -> Done | Failed:
     known = {function.name for function in job.functions}
-    child.expect(max(MAX_CALL, job.limits.results + (1 << 20)))
+    child.expect(job.limits.results + (64 << 10))
     try:
         await child.send(encode(_told(job)))
         while True:

@@ -17,6 +17,7 @@ from pydantic_monty import (
     NameLookupSnapshot,
 )
 
+from callgate.runner.sandbox.frames import MAX_VALUES, values_in
 from callgate.runner.sandbox.guest.convert import Converter
 from callgate.runner.sandbox.guest.convert_scalars import TooLarge, Unfit
 from callgate.runner.sandbox.guest.output_types import ANY
@@ -43,6 +44,7 @@ class callgate:
 """The names that scripts catch elsewhere, so that `except callgate.ToolDenied as error` works here too."""
 
 _MOST_ARGUMENTS = 4 << 20
+_ENVELOPE_VALUES = 10
 _LONGEST_SLEEP = 86_400.0 * 30
 
 
@@ -147,6 +149,8 @@ class Script:
             return _raise("TypeError", f"{name}(): the arguments take more than {_MOST_ARGUMENTS} bytes")
         except (ValueError, RecursionError) as error:
             return _raise("TypeError", f"{name}(): the arguments cannot be written as JSON: {error}")
+        if values_in(sent.encode()) > MAX_VALUES - _ENVELOPE_VALUES:
+            return _raise("TypeError", f"{name}(): the arguments hold more than {MAX_VALUES:,} values")
         self._wire.send({"t": "call", "seq": self._seq, "function": name, "arguments": json.loads(sent)})
         self._seq += 1
         answer = self._wire.receive()
