@@ -64,7 +64,7 @@ LIMITS: tuple[Key, ...] = (
     Key("inodes", "whole number", "How many files and folders.", "1000", whole(100, 10_000_000), "10000"),
     Key("output", A_SIZE, "How much is kept of what the code prints: its beginning and its end. Sixty-four times as "
         "much ends the execution.", "256KiB", SIZE, "1MiB"),
-    Key("results", A_SIZE, "The values of `output_vars`, as JSON.", "1MiB", SIZE, "4MiB"),
+    Key("results", A_SIZE, "The values of `output_vars`, as JSON.", "4MiB", SIZE, "1MiB"),
     Key("calls", "whole number", "Tool calls of one execution, refused ones too.", "1000", whole(1, 1_000_000_000),
         "100000"),
     Key("answers", A_SIZE, "What all tools together answer to one execution: it is kept until the execution ends.",

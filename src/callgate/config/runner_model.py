@@ -21,7 +21,7 @@ class RunLimits(Struct, frozen=True, kw_only=True):
     disk: int = 64 << 20
     inodes: int = 10_000
     output: int = 1 << 20
-    results: int = 4 << 20
+    results: int = 1 << 20
     calls: int = 100_000
     """Tool calls, refused ones too."""
     answers: int = 256 << 20

@@ -3,6 +3,7 @@
 Must never hold, log or raise a secret's value in any text of its own.
 """
 
+import asyncio
 import base64
 import json
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
@@ -22,6 +23,17 @@ _ANCHOR = 32
 """Bytes of each form that are searched for; only where they stand is more compared. A beginning that many secrets of
 the world share ("sk-…") is shorter, so that text full of it costs nothing."""
 
+_TELLING = 4
+"""Bytes of a secret that are not shown at the end of a text that was cut off amid it."""
+
+_DOTS = ("...", "…")
+_EACH = 4
+"""Bytes of a value of its own, as `is_small` counts."""
+
+_JSON_ESCAPES = [
+    json.dumps(chr(byte), ensure_ascii=False)[1:-1].encode() if byte < 0x80 else bytes([byte])
+    for byte in range(256)
+]
 _NUMBERS = frozenset(b"0123456789+-.eE")
 
 
@@ -32,7 +44,7 @@ class Redactor:
     base64 wherever in the encoded text it begins. Nothing that comes out holds any of them.
     """
 
-    __slots__ = ("_beginnings", "_forms", "_numeric", "_search")
+    __slots__ = ("_beginnings", "_forms", "_longest", "_numeric", "_search", "_search_json")
 
     def __init__(self, secrets: Mapping[str, str]) -> None:
         """`secrets` by their names. Raises SecretError (CFG059) for one that is shorter than `SHORTEST` characters."""
@@ -52,18 +64,64 @@ class Redactor:
             self._forms.setdefault(form[:SHORTEST], []).append((form, markers[name]))
         self._beginnings = {form[:length] for form in every for length in range(1, min(len(form), _ANCHOR))}
         self._numeric = any(_NUMBERS.issuperset(form) for form in every)
-        self._search = _searcher({form[:_ANCHOR] for form in every})
+        self._longest = max(map(len, every), default=0)
+        anchors = {form[:_ANCHOR] for form in every}
+        self._search = _searcher(anchors)
+        self._search_json = _searcher({_in_json(anchor) for anchor in anchors})
 
     def text(self, text: str) -> str:
         """Return `text` without secrets."""
-        if not self._forms:
+        if len(text) < SHORTEST or not self._forms:
             return text
         data = text.encode("utf-8", "surrogatepass")
         found, _ = self._redact(data, final=True)
         return text if found is data else found.decode("utf-8", "surrogatepass")
 
+    def cut(self, text: str, most: int) -> str:
+        """Return at most `most` characters of `text`, without secrets.
+
+        If it was cut off before, as its length or dots at its end say, it may end amid a secret: without that, too.
+        """
+        clean = self.text(text)
+        dots = next((dots for dots in _DOTS if clean.endswith(dots)), "")
+        if dots or len(text) >= most:
+            data = clean[: len(clean) - len(dots)].encode("utf-8", "surrogatepass")
+            kept = data[: self._part_of_one(data)]
+            clean = kept.decode("utf-8", "surrogatepass") + dots
+        return clean[:most]
+
+    def _part_of_one(self, data: bytes) -> int:
+        """Where the last thing in `data` begins that only needs to go on to be a secret; else its end."""
+        end = len(data)
+        for place in range(max(0, end - self._longest + 1), end - _TELLING + 1):
+            tail = data[place : place + SHORTEST]
+            if len(tail) == SHORTEST:
+                forms = self._forms.get(tail, ())
+                if any(form.startswith(data[place:]) for form, _ in forms):
+                    return place
+            elif tail in self._beginnings:
+                return place
+        return end
+
     def json(self, value: Any) -> Any:
         """Return plain data without secrets in any text, key or number. Keys that become alike stay apart."""
+        return self._walked(value) if self._in(value) else value
+
+    async def json_aside(self, value: Any) -> Any:
+        """The same, for an event loop: what is large is looked through in a thread."""
+        return self.json(value) if is_small(value) else await asyncio.to_thread(self.json, value)
+
+    def _in(self, value: Any) -> bool:
+        """Whether there may be a secret in the value: looked for in all of it at once."""
+        if not self._forms:
+            return False
+        try:
+            data = json.dumps(value, ensure_ascii=False, default=str).encode("utf-8", "surrogatepass")
+        except (TypeError, ValueError, RecursionError):
+            return True
+        return self._search_json(data, 0) >= 0
+
+    def _walked(self, value: Any) -> Any:
         if isinstance(value, str):
             return self.text(value)
         if isinstance(value, dict):
@@ -73,12 +131,12 @@ class Redactor:
                 while name in clean:
                     # A marker cannot become part of a secret, whatever stands before it.
                     name += _first_marker(self._forms)
-                clean[name] = self.json(item)
+                clean[name] = self._walked(item)
             return clean
         if isinstance(value, list | tuple):
             items = []
             for item in value:
-                items.append(self.json(item))
+                items.append(self._walked(item))
             return items
         if self._numeric and isinstance(value, int | float | Decimal) and not isinstance(value, bool):
             written = str(value)
@@ -171,6 +229,32 @@ def _searcher(anchors: Collection[bytes]) -> Callable[[bytes, int], int]:
         return -1 if found is None else int(found.start())
 
     return search
+
+
+def is_small(value: Any, most: int = 256 << 10) -> bool:
+    """Whether plain data takes about `most` bytes at most. Looks at no more of it than that."""
+    left = [value]
+    while left:
+        each = left.pop()
+        most -= _EACH
+        if isinstance(each, str):
+            most -= len(each)
+        elif isinstance(each, dict | list | tuple):
+            if len(each) * _EACH > most:
+                return False
+            if isinstance(each, dict):
+                left.extend(each)
+                left.extend(each.values())
+            else:
+                left.extend(each)
+        if most < 0:
+            return False
+    return True
+
+
+def _in_json(form: bytes) -> bytes:
+    """As it stands in a text of JSON that is not kept to ASCII."""
+    return b"".join(_JSON_ESCAPES[byte] for byte in form)
 
 
 def _longest_first(pair: tuple[bytes, str]) -> tuple[int, bytes]:

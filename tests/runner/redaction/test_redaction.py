@@ -1,5 +1,6 @@
 """No secret comes out, in whatever form it went in and in whatever pieces; everything else comes out as it was."""
 
+import asyncio
 import base64
 import json
 from collections.abc import Callable
@@ -12,7 +13,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from callgate.config.secrets import SecretError
-from callgate.runner.redaction import SHORTEST, Redactor
+from callgate.runner.redaction import SHORTEST, Redactor, is_small
 
 SECRET = 'päss/word+"x\\y=z'  # noqa: S105
 FORMS = {
@@ -211,3 +212,66 @@ def test_what_holds_no_secret_comes_out_as_it_was(secrets: dict[str, str], one: 
         stream = redactor.stream()
         data = text.encode("utf-8", "surrogatepass")
         assert stream.feed(data) + stream.flush() == data
+
+
+@pytest.mark.parametrize("form", FORMS.values(), ids=FORMS)
+def test_what_json_holds_is_found_in_every_form_amid_much_else(form: str) -> None:
+    redactor = Redactor({"API_TOKEN": SECRET})
+    for value in ([["a"] * 99, {"x": f'\n"{form}"'}], {f"\\{form}": None}, [form, "\ud800"]):
+        found = json.dumps(redactor.json(value))
+        assert found.count("[secret API_TOKEN]") == 1
+        assert json.dumps(form)[1:-1] not in found
+
+
+def test_data_without_a_secret_comes_back_itself_and_not_as_a_copy() -> None:
+    value = {"a": [["x", 1, None, Decimal("1.5")]] * 9}
+    assert Redactor({"A": "hunter22", "PIN": "12345678"}).json(value) is value
+
+
+def test_large_data_is_cleaned_while_others_go_on() -> None:
+    async def clean() -> tuple[Any, int]:
+        cleaning = asyncio.ensure_future(Redactor({"A": "hunter22"}).json_aside(["hunter22"] * 100_000))
+        turns = 0
+        while not cleaning.done():
+            await asyncio.sleep(0)
+            turns += 1
+        return cleaning.result(), turns
+
+    value, turns = asyncio.run(clean())
+    assert value == ["[secret A]"] * 100_000
+    assert turns > 2
+
+
+@pytest.mark.parametrize(
+    ("value", "small"),
+    [
+        ("x", True),
+        ("x" * 2000, False),
+        ([], True),
+        ([1] * 1000, False),
+        ({"x" * 2000: 1}, False),
+        ([["x" * 500]] * 9, False),
+        ({"a": [1, "b", None]}, True),
+    ],
+)
+def test_small_data_is_told_from_large(value: Any, small: bool) -> None:
+    assert is_small(value, 1000) is small
+
+
+@pytest.mark.parametrize("dots", ["...", "…"])
+@pytest.mark.parametrize("form", [SECRET, json.dumps(SECRET)[1:-1], SECRET.encode().hex(), quote(SECRET)])
+def test_a_text_that_was_cut_off_amid_a_secret_shows_no_part_of_it(form: str, dots: str) -> None:
+    redactor = Redactor({"API_TOKEN": SECRET})
+    for length in range(4, len(form)):
+        part = form[:length]
+        if len(part.encode()) >= 4 and len(redactor.text(part)) == len(part):
+            assert redactor.cut(f"it said {part}{dots}", 99) == f"it said {dots}"
+            assert redactor.cut(f"it said {part}", len(f"it said {part}")) == "it said "
+
+
+def test_a_text_that_was_not_cut_off_keeps_its_end_and_no_more_than_it_may() -> None:
+    redactor = Redactor({"A": "hunter22"})
+    assert redactor.cut("hunter", 99) == "hunter"
+    assert redactor.cut("x" * 50 + "hunter22", 20) == "x" * 20
+    assert redactor.cut("no secret...", 99) == "no secret..."
+    assert redactor.cut("hunter22", 8) == "[secret "

@@ -20,9 +20,10 @@ from callgate.runner.jobs.parts import Parts
 from callgate.runner.jobs.preparing import NotPrepared, prepare
 from callgate.runner.jobs.replay import in_doubt
 from callgate.runner.journal.contract import Claim, Lost
-from callgate.runner.sandbox.contract import Job, Stream
+from callgate.runner.sandbox.contract import MAX_ERROR_TEXT, Job, Stream
 
 _FLUSH_EVERY = 0.1
+_MAX_PROGRESS = 500
 _RETRY_EVERY = 0.5
 _UNWRITABLE = Ending(
     state="failed",
@@ -154,7 +155,7 @@ class Attempt:
         if stop is not None:
             return await self._stopped(stop)
         try:
-            return self._redacted(running.result())
+            return await self._redacted(running.result())
         except SandboxError as error:
             parts.log("error", f"execution {self.fence.uuid}: [{error.code}] {error.message}")
             return _failed("sandbox", error)
@@ -249,13 +250,23 @@ class Attempt:
             except JournalError as error:
                 self._parts.log("warning", f"execution {self.fence.uuid}: [{error.code}] {error.message}")
 
-    def _redacted(self, ending: Ending) -> Ending:
+    async def _redacted(self, ending: Ending) -> Ending:
         error = ending.error
         if error is not None:
-            text = self._redactor.text
-            lines = tuple(replace(line, text=text(line.text)) for line in error.traceback)
-            error = replace(error, message=text(error.message), traceback=lines)
-        return replace(ending, results=self._redactor.json(ending.results), error=error)
+            error = replace(
+                error,
+                type=self._cut(error.type),
+                message=self._cut(error.message),
+                traceback=tuple(
+                    replace(line, function=self._cut(line.function), text=self._cut(line.text))
+                    for line in error.traceback
+                ),
+                help=None if error.help is None else self._cut(error.help),
+            )
+        return replace(ending, results=await self._redactor.json_aside(ending.results), error=error)
+
+    def _cut(self, text: str) -> str:
+        return self._redactor.cut(text, MAX_ERROR_TEXT)
 
     def _stop_for(self, why: str) -> None:
         if not self._stop.done():
@@ -267,7 +278,7 @@ class Attempt:
 
     def note_progress(self, fraction: float | None, text: str | None) -> None:
         """Keep the latest; it is written with the next batch."""
-        self._progress = (fraction, None if text is None else self._redactor.text(text)[:500])
+        self._progress = (fraction, None if text is None else self._redactor.cut(text, _MAX_PROGRESS))
 
 
 class _Host:

@@ -134,7 +134,7 @@ class InnerCalls:
         counts = CallCounts(made=self._made, denied=self._denied)
         try:
             answer = await self._bridge.call(self._parent, call.function, arguments, before_forward, counts)
-            answer = self._redacted(answer)
+            answer = await self._redacted(answer)
             denied = answer.failure is not None and not started
             if denied:
                 self._count(call.function, denied=True)
@@ -176,13 +176,13 @@ class InnerCalls:
         else:
             self._made[server, name] += 1
 
-    def _redacted(self, answer: Answer) -> Answer:
+    async def _redacted(self, answer: Answer) -> Answer:
         failure = answer.failure
         if failure is None:
-            return Answer(value=self._redactor.json(answer.value))
-        text = self._redactor.text
-        reason = None if failure.reason is None else text(failure.reason)
-        return Answer(failure=_with(failure, message=text(failure.message), reason=reason))
+            return Answer(value=await self._redactor.json_aside(answer.value))
+        texts = {name: getattr(failure, name) for name in ("message", "reason", "code", "rule")}
+        clean = {name: text and self._redactor.cut(text, len(text) + 1) for name, text in texts.items()}
+        return Answer(failure=_with(failure, **clean))
 
     async def _stop(self, stop: Stop) -> Answer:
         """Not even answered: a script that knew could still end as if nothing had happened."""

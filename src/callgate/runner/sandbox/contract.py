@@ -15,6 +15,9 @@ Tier = Literal["sandbox", "weak", "interpreter"]
 """`sandbox`: every wall of the security page. `weak`: Landlock and seccomp without namespaces. `interpreter`: no wall
 of the operating system; the interpreter itself cannot reach anything. All but `sandbox` must be asked for by name."""
 
+MAX_ERROR_TEXT = 16_384
+"""Characters of each text of an error; a backend cuts off the rest."""
+
 Stream = Literal["stdout", "stderr"]
 
 
@@ -33,7 +36,7 @@ class Limits(Struct, frozen=True, kw_only=True):
     inodes: int = 10_000
     output: int = 1 << 20
     output_factor: int = 64
-    results: int = 4 << 20
+    results: int = 1 << 20
 
 
 class Function(Struct, frozen=True, kw_only=True):

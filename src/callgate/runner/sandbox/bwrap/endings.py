@@ -9,8 +9,8 @@ from typing import Literal, get_args
 from msgspec import Struct
 
 from callgate.runner.execution import Cause, Ending, ScriptError, State, TracebackLine, Usage
-from callgate.runner.sandbox.bwrap.process import Exit
-from callgate.runner.sandbox.contract import Limits
+from callgate.runner.sandbox.bwrap.spawned import Exit
+from callgate.runner.sandbox.contract import MAX_ERROR_TEXT, Limits
 from callgate.runner.sandbox.frames import Done, Failed
 
 Stop = Literal[
@@ -24,7 +24,6 @@ _CAUSES = get_args(Cause)
 _MOST_MEMORY = 1 << 60
 _MOST_MS = 1e12
 _TRACEBACK = 100
-_TEXT = 16_384
 
 
 class Known(Struct, frozen=True, kw_only=True):
@@ -83,16 +82,16 @@ def _said(last: Failed, usage: Usage) -> Ending:
     elif last.kind in _RESOURCES:
         cause, state = next(each for each in _CAUSES if each == last.kind), "resource_killed"
     lines = tuple(
-        TracebackLine(each.line, each.function[:_TEXT], each.text[:_TEXT])
+        TracebackLine(each.line, each.function[:MAX_ERROR_TEXT], each.text[:MAX_ERROR_TEXT])
         for each in last.traceback[-_TRACEBACK:]
     )
     error = ScriptError(
-        type=last.type[:_TEXT],
-        message=last.message[:_TEXT],
+        type=last.type[:MAX_ERROR_TEXT],
+        message=last.message[:MAX_ERROR_TEXT],
         traceback=lines,
         line=last.line,
         column=last.column,
-        help=last.help[:_TEXT] if last.help else _HELP.get(cause),
+        help=last.help[:MAX_ERROR_TEXT] if last.help else _HELP.get(cause),
     )
     return Ending(state=state, cause=cause, error=error, usage=usage)
 
