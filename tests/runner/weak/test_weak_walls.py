@@ -146,3 +146,25 @@ def test_scripts_that_want_the_network_are_refused(weak: WeakBench) -> None:
     from weak_runs import weak_job
 
     assert "no network" in (weak.backend.refuses(weak_job("", LIMITS, network=("a:1",))) or "")
+
+
+def test_what_is_installed_into_the_interpreter_cannot_be_read(tmp_path: Path) -> None:
+    from callgate.runner.sandbox.bwrap.system import Interpreter
+    from callgate.runner.sandbox.weak.places import listable, readable
+
+    library = tmp_path / "lib" / "python3.11"
+    installed = library / "site-packages"
+    installed.mkdir(parents=True)
+    (library / "os.py").touch()
+    (library / "away.py").symlink_to("/etc/passwd")
+    python = Interpreter(
+        "/opt/python/bin/python3.11", "/opt/python/lib", (3, 11), "x86_64",
+        binds=((str(library), "/opt/python/lib/python3.11"),),
+        links=(),
+        hidden=((str(installed), "/opt/python/lib/python3.11/site-packages"),),
+        prefix=str(tmp_path),
+    )  # fmt: skip
+    places = readable(python, "/guest", ())
+    assert str(library / "os.py") in places
+    assert not {str(library), str(installed), str(library / "away.py")} & set(places)
+    assert listable(python) == (str(library),)

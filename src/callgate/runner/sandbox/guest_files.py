@@ -89,6 +89,7 @@ def arguments(
     first: str = "",
     folder: str = FOLDER,
     readable: Sequence[str] = ("/",),
+    listable: Sequence[str] = (),
     parent: int | None = None,
 ) -> list[str]:
     """What follows the interpreter on its command line.
@@ -98,7 +99,8 @@ def arguments(
     is ready, found in the folders `paths` (read-only, inside the sandbox) or in the standard library. `first` is
     Python to run before the guest, with FOLDER not yet on `sys.path` (one line, trusted).
 
-    `folder` is where the prepared folder is, `readable` what Landlock leaves readable, `parent` the process that a
+    `folder` is where the prepared folder is, `readable` what Landlock leaves readable, `listable` of which
+    folders it leaves the names, `parent` the process that a
     guest of the profile `shared` ends with.
     """
     settings = {
@@ -107,6 +109,7 @@ def arguments(
         "profile": profile,
         "writable": list(writable),
         "readable": list(readable),
+        "listable": list(listable),
         "parent": parent,
         "limits": {"memory": limits.memory, "threads": limits.threads, "disk": limits.disk},
         "preload": list(preload),

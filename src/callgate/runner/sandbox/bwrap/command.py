@@ -16,6 +16,9 @@ from callgate.runner.sandbox.contract import Limits, Packages
 SCRATCH = "/scratch"
 """Where the file system lies that `/work` and `/tmp` share, so that one bound holds for both."""
 
+EMPTY = "empty"
+"""The folder with nothing in it, in the folder with the compiled guest; it covers what must not be seen."""
+
 _DEVICES = ("null", "zero", "full", "random", "urandom")
 
 _CERTIFICATES = (
@@ -44,8 +47,8 @@ def arguments(
 ) -> list[str]:
     """The whole argument list.
 
-    `guest` is the folder with the compiled guest. `uid` is who the guest becomes, or None where it gets a user
-    namespace instead. `info` is the descriptor on which bubblewrap says the id of the first process inside.
+    `guest` is the folder with the compiled guest and EMPTY. `uid` is who the guest becomes, or None where it gets a
+    user namespace instead. `info` is the descriptor on which bubblewrap says the id of the first process inside.
     """
     made: list[str] = [bwrap, "--unshare-ipc", "--unshare-pid", "--unshare-net", "--unshare-uts"]
     made += ["--unshare-cgroup-try", "--die-with-parent", "--new-session", "--clearenv"]
@@ -64,7 +67,7 @@ def arguments(
     else:
         made += ["--cap-add", "CAP_SETUID", "--cap-add", "CAP_SETGID"]
     made += _variables(python)
-    made += _system(python, environment)
+    made += _system(python, environment, guest)
     made += ["--ro-bind", guest, guest_files.FOLDER]
     for packages in environment.packages:
         made += ["--ro-bind", packages.path, package_folder(packages)]
@@ -103,7 +106,7 @@ def _variables(python: Interpreter) -> list[str]:
     return [part for name, value in variables.items() for part in ("--setenv", name, value)]
 
 
-def _system(python: Interpreter, environment: Environment) -> list[str]:
+def _system(python: Interpreter, environment: Environment, guest: str) -> list[str]:
     binds = list(python.binds)
     if environment.network:
         binds += [(path, path) for path in _CERTIFICATES if os.path.isdir(path)]
@@ -118,6 +121,8 @@ def _system(python: Interpreter, environment: Environment) -> list[str]:
             made += ["--perms", "0755", "--dir", folder]
     for here, inside in sorted(binds, key=lambda bind: bind[1]):
         made += ["--ro-bind", here, inside]
+    for _, inside in python.hidden:
+        made += ["--ro-bind", os.path.join(guest, EMPTY), inside]
     for to, where in python.links:
         made += ["--symlink", to, where]
     made += ["--proc", "/proc"]

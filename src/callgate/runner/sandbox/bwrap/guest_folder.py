@@ -14,6 +14,7 @@ from pathlib import Path
 
 from callgate.errors import SandboxError
 from callgate.runner.sandbox import guest_files
+from callgate.runner.sandbox.bwrap.command import EMPTY
 from callgate.runner.sandbox.removal import remove_tree
 from callgate.text import quote
 
@@ -47,6 +48,9 @@ class GuestFolder:
             self.path = named
             guest_files.prepare(python, self.path)
             _compile_entry(python, self.path)
+            empty = os.path.join(self.path, EMPTY)
+            os.mkdir(empty)
+            os.chmod(empty, 0o755)  # noqa: S103 - whatever the umask is
         except OSError as problem:
             raise SandboxError(
                 "SBX006",

@@ -1,45 +1,34 @@
 """What an interpreter needs of this machine's files: found out once, by asking it. Starts nothing else.
 
-The list is a minimum. Whatever is not named here does not exist in a sandbox: no `/etc`, no home, no `/run`.
+The list is a minimum. Whatever is not named here does not exist in a sandbox: no `/etc`, no home, no `/run`, and
+nothing that is installed beside the interpreter or into it.
 """
 
+import glob
 import os
 import platform
 import shutil
-import subprocess
 import sys
 
-import msgspec
 from msgspec import Struct
 
 from callgate.errors import SandboxError
+from callgate.runner.sandbox.bwrap.asked import Told, ask
 from callgate.text import quote
 
-_ASK = """
-import json, os, sys, sysconfig, platform
-print(json.dumps({"prefix": os.path.realpath(sys.base_prefix), "version": list(sys.version_info[:2]),
-    "implementation": sys.implementation.name, "machine": platform.machine(),
-    "multiarch": sysconfig.get_config_var("MULTIARCH") or ""}))
-"""
 _MACHINES = ("x86_64", "aarch64")
-_SECONDS = 20.0
 _SYSTEM_PREFIXES = ("/usr", "/")
 _LIBRARIES = ("/usr/lib64", "/usr/lib32", "/usr/lib")
 INSIDE = "/opt/python"
-
-
-class _Told(Struct, frozen=True):
-    prefix: str
-    version: tuple[int, int]
-    implementation: str
-    machine: str
-    multiarch: str
+_INSTALLED = ("site-packages", "dist-packages")
 
 
 class Interpreter(Struct, frozen=True):
     """One Python, as a sandbox has it. `binds` are (here, inside), read-only; `links` are (to, where).
 
-    `executable` and `library_path` are paths inside. `version` as in `sys.version_info`.
+    `hidden` are the folders within `binds`, again as (here, inside), that must look empty: what was installed for
+    others. `executable` and `library_path` are paths inside. `prefix` is what is INSIDE there, here. `version` as in
+    `sys.version_info`.
     """
 
     executable: str
@@ -48,6 +37,8 @@ class Interpreter(Struct, frozen=True):
     machine: str
     binds: tuple[tuple[str, str], ...]
     links: tuple[tuple[str, str], ...]
+    hidden: tuple[tuple[str, str], ...]
+    prefix: str
 
 
 def interpreter(python: str) -> Interpreter:
@@ -55,47 +46,29 @@ def interpreter(python: str) -> Interpreter:
 
     Raises SandboxError (SBX005) if it cannot be run or is too old.
     """
-    try:
-        said = subprocess.run(
-            [python, "-I", "-S", "-c", _ASK],
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            timeout=_SECONDS,
-            check=True,
-        ).stdout
-        told = msgspec.json.decode(said, type=_Told)
-    except (OSError, subprocess.SubprocessError, msgspec.MsgspecError) as problem:
-        raise SandboxError(
-            "SBX005",
-            f"the interpreter for scripts, {quote(python)}, cannot be run ({type(problem).__name__})",
-            "name a CPython 3.11 or newer as `runner.python`, or leave it out to use the runner's own",
-        ) from None
-    if told.implementation != "cpython" or told.version < (3, 11):
-        raise SandboxError(
-            "SBX005",
-            f"the interpreter for scripts, {quote(python)}, is {told.implementation} "
-            f"{told.version[0]}.{told.version[1]}",
-            "name a CPython 3.11 or newer as `runner.python`, or leave it out to use the runner's own",
-        )
-    return _needs(told)
+    return _needs(ask(python))
 
 
-def _needs(told: _Told) -> Interpreter:
+def _needs(told: Told) -> Interpreter:
     name = f"python{told.version[0]}.{told.version[1]}"
     binds: list[tuple[str, str]] = []
+    links: list[tuple[str, str]] = []
     if told.prefix in _SYSTEM_PREFIXES:
         executable = f"/usr/bin/{name}"
         binds += [(executable, executable)]
         library_path = ""
     else:
         executable = f"{INSIDE}/bin/{name}"
-        binds += [(told.prefix, INSIDE)]
+        binds += [(os.path.realpath(f"{told.prefix}/bin/{name}"), executable)]
+        binds += [(here, f"{INSIDE}/{below}") for here, below in told.modules]
         # The prefix has another name inside, and programs are often linked with its name here.
         library_path = f"{INSIDE}/lib"
-    binds += [(folder, folder) for folder in _shared_libraries(told, name)]
+        own, links = _own_libraries(told)
+        binds += own
+    binds += [(folder, folder) for folder in _shared_libraries(told)]
     outside = executable.replace(INSIDE, told.prefix, 1)
     loader = _loader(outside)
-    links: list[tuple[str, str]] = [("usr/lib", "/lib")]
+    links.append(("usr/lib", "/lib"))
     if os.path.isdir("/usr/lib64") and any(inside == "/usr/lib64" for _, inside in binds):
         links.append(("usr/lib64", "/lib64"))
     elif loader.startswith("/lib64/"):
@@ -104,20 +77,52 @@ def _needs(told: _Told) -> Interpreter:
         binds.append((os.path.realpath(loader), "/usr" + loader))
     if os.path.isdir("/usr/share/zoneinfo"):
         binds.append(("/usr/share/zoneinfo", "/usr/share/zoneinfo"))
-    return Interpreter(executable, library_path, told.version, told.machine, tuple(binds), tuple(links))
+    hidden = tuple(each for bind in binds for each in _installed(*bind))
+    return Interpreter(
+        executable, library_path, told.version, told.machine, tuple(binds), tuple(links), hidden, told.prefix
+    )
 
 
-def _shared_libraries(told: _Told, name: str) -> list[str]:
+def _shared_libraries(told: Told) -> list[str]:
     """The folders of shared libraries: only the machine's own where the system keeps them apart (Debian)."""
     apart = f"/usr/lib/{told.multiarch}" if told.multiarch else ""
     if apart and os.path.exists(f"{apart}/libc.so.6"):
         found = [apart]
         if told.prefix in _SYSTEM_PREFIXES:
-            found.append(f"/usr/lib/{name}")
+            found += [here for here, _ in told.modules]
         if os.path.isdir("/usr/lib/locale/C.utf8"):
             found.append("/usr/lib/locale/C.utf8")
         return found
     return [folder for folder in _LIBRARIES if os.path.isdir(folder) and not os.path.islink(folder)]
+
+
+def _own_libraries(told: Told) -> tuple[list[tuple[str, str]], list[tuple[str, str]]]:
+    """(binds, links): the libraries below the prefix, each by all the names that it has beside it."""
+    binds: list[tuple[str, str]] = []
+    links: list[tuple[str, str]] = []
+    for path in told.libraries:
+        folder, name = os.path.split(path)
+        inside = path.replace(told.prefix, INSIDE, 1)
+        binds.append((path, inside))
+        links += [
+            (name, os.path.join(os.path.dirname(inside), entry.name))
+            for entry in os.scandir(folder)
+            if entry.name != name and ".so" in entry.name and os.path.realpath(entry.path) == path
+        ]
+    return binds, links
+
+
+def _installed(here: str, inside: str) -> list[tuple[str, str]]:
+    """The folders for installed packages in a part of the standard library, or in a folder above several of those."""
+    found: list[tuple[str, str]] = []
+    for name in _INSTALLED:
+        for pattern in (name, f"python*/{name}"):
+            found += [
+                (path, inside + path[len(here) :])
+                for path in sorted(glob.glob(f"{glob.escape(here)}/{pattern}"))
+                if os.path.isdir(path) and not os.path.islink(path)
+            ]
+    return found
 
 
 def _loader(executable: str) -> str:

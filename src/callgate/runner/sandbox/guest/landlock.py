@@ -46,8 +46,12 @@ def version() -> int:
         return 0
 
 
-def restrict(writable: Sequence[str], port: int | None, readable: Sequence[str] = ("/",)) -> int:
+def restrict(
+    writable: Sequence[str], port: int | None, readable: Sequence[str] = ("/",), listable: Sequence[str] = ()
+) -> int:
     """Shut this thread in, and all that it starts from now on; `port` is the one TCP port it may connect to.
+
+    Of the folders `listable`, and of those in them, the names may be read.
 
     Returns the version that was used. Raises OSError if the kernel has no Landlock or a folder is missing. Needs
     no_new_privs.
@@ -62,6 +66,8 @@ def restrict(writable: Sequence[str], port: int | None, readable: Sequence[str] 
     try:
         for path in readable:
             _allow(ruleset, path, _READABLE & files)
+        for folder in listable:
+            _allow(ruleset, folder, _READ_FOLDER & files)
         for folder in writable:
             _allow(ruleset, folder, _WRITABLE & files)
         for device in ("/dev/null", "/dev/zero"):

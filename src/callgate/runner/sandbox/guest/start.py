@@ -87,7 +87,7 @@ def harden(settings: dict[str, Any]) -> tuple[int, int | None, verify.Walls]:
     limits.set_most(settings["limits"], others)
     # opened here: there may be nothing to read in /proc behind the walls
     status = os.open("/proc/self/status", os.O_RDONLY | os.O_CLOEXEC)
-    version = landlock.restrict(settings["writable"], port, settings["readable"])
+    version = landlock.restrict(settings["writable"], port, settings["readable"], settings["listable"])
     machine = os.uname().machine
     load_filter(seccomp.program(machine, profile, os.getpid()), machine)
     return others, port, verify.walls(machine, version, settings["writable"], profile, status)

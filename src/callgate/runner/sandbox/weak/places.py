@@ -13,17 +13,46 @@ _DEVICES = ("/dev/random", "/dev/urandom")
 
 def outside(python: Interpreter, path: str) -> str:
     """The path on this machine of a path that the interpreter has in a full sandbox."""
-    for here, inside in python.binds:
-        if inside == INSIDE and path.startswith(inside):
-            return here + path[len(inside) :]
-    return path
+    return python.prefix + path[len(INSIDE) :] if path.startswith(INSIDE + "/") else path
 
 
 def readable(python: Interpreter, guest: str, packages: Sequence[Packages]) -> tuple[str, ...]:
-    """Everything that Landlock has to leave readable: the interpreter, its libraries, the guest, the packages."""
+    """Everything that Landlock has to leave readable: the interpreter, its libraries, the guest, the packages.
+
+    A rule holds for all that is below, so a folder with something hidden in it is named by what else is in it; its
+    own list of names is not among those then, see `listable`.
+    """
     devices = [device for device in _DEVICES if os.path.exists(device)]
-    folders = [here for here, _ in python.binds] + [each.path for each in packages]
-    return (*folders, os.path.join(guest, "callgate_guest"), *devices)
+    hidden = {here for here, _ in python.hidden}
+    above = listable(python)
+    parts: list[str] = []
+    for here, _ in python.binds:
+        if here in above:
+            # A link is no rule of its own: what it leads to is in here too, or is none of the script's business.
+            parts += [
+                each.path for each in os.scandir(here) if each.path not in hidden and not each.is_symlink()
+            ]
+        else:
+            parts.append(here)
+    return (*parts, *(each.path for each in packages), os.path.join(guest, "callgate_guest"), *devices)
+
+
+def listable(python: Interpreter) -> tuple[str, ...]:
+    """The folders whose names, and those below, must be listed for imports to find anything, but are not all readable.
+
+    Only those right above what is hidden: a folder of the whole system's libraries has too many parts to name.
+    """
+    hidden = {os.path.dirname(here) for here, _ in python.hidden}
+    return tuple(here for here, _ in python.binds if here in hidden)
+
+
+def needed(python: Interpreter, guest: str, packages: Sequence[Packages]) -> tuple[str, ...]:
+    """The places that a script's user has to get to; fewer than what is `readable`, and all of those below them."""
+    return (
+        *(here for here, _ in python.binds),
+        *(each.path for each in packages),
+        os.path.join(guest, "callgate_guest"),
+    )
 
 
 def check_reachable(paths: Sequence[str]) -> None:
