@@ -17,7 +17,7 @@ from callgate.runner.sandbox.bwrap.system import Interpreter, check_machine
 from callgate.runner.sandbox.contract import Host, Job, Limits, Tier, WallReport
 from callgate.runner.sandbox.removal import remove_tree
 from callgate.runner.sandbox.weak import attempts
-from callgate.runner.sandbox.weak.places import check_reachable, outside, readable
+from callgate.runner.sandbox.weak.places import check_reachable, listable, needed, outside, readable
 from callgate.runner.sandbox.weak.process import GuestAlone
 from callgate.runner.sandbox.weak.rights import gives_users
 from callgate.runner.sandbox.weak.run import WatchedRun
@@ -90,7 +90,7 @@ class WeakBackend(BwrapBackend):
         uid = self._user(slot)
         places = readable(python, self._guest.path, environment.packages)
         if uid is not None:
-            check_reachable(places)
+            check_reachable(needed(python, self._guest.path, environment.packages))
         self._made += 1
         folder = os.path.join(self._guest.path, f"work-{self._made}")
         limits = Limits(memory=environment.memory, threads=environment.threads, disk=environment.disk)
@@ -102,6 +102,7 @@ class WeakBackend(BwrapBackend):
                 profile="shared",
                 writable=[folder],
                 readable=places,
+                listable=listable(python),
                 paths=[each.path for each in environment.packages],
                 first=f"import os;os.chdir({folder!r})",
                 folder=self._guest.path,
