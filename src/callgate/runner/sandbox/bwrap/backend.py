@@ -169,6 +169,7 @@ class BwrapBackend:
         if pool is not None:
             await pool.close()
         self._python = None
+        self._slots.close()
         self._guest.remove()
 
 

@@ -6,6 +6,8 @@ Limits on processes count by user, and processes of one user may signal each oth
 import heapq
 import os
 
+from callgate.runner.sandbox.bwrap.user_blocks import UserBlock
+
 _FIRST = 2_000_000
 _RUNNERS = 5_000
 SLOTS = 1_000
@@ -34,12 +36,15 @@ def mapped_here() -> bool:
 
 
 class Slots:
-    """Numbers from 0 on, each given out once until it comes back; the smallest first."""
+    """Numbers from 0 on, each given out once until it comes back; the smallest first.
+
+    Users come from a block that is this object's own on the whole machine, from the first use to `close`.
+    """
 
     def __init__(self) -> None:
         self._free: list[int] = []
         self._next = 0
-        self._first = _FIRST + os.getpid() % _RUNNERS * SLOTS
+        self._block: UserBlock | None = None
 
     def take(self) -> int:
         if self._free:
@@ -51,5 +56,13 @@ class Slots:
         heapq.heappush(self._free, slot)
 
     def user(self, slot: int) -> int:
-        """The user of a slot."""
-        return self._first + slot % SLOTS
+        """The user of a slot. Raises SandboxError (SBX014) if there is none to be had."""
+        if self._block is None:
+            self._block = UserBlock(_RUNNERS)
+        return _FIRST + self._block.number * SLOTS + slot % SLOTS
+
+    def close(self) -> None:
+        """Leave the users to others: no sandbox may be alive. Idempotent."""
+        block, self._block = self._block, None
+        if block is not None:
+            block.give_back()
