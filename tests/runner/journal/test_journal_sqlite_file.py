@@ -17,6 +17,7 @@ from callgate.errors import JournalError
 from callgate.runner.execution import Ending
 from callgate.runner.journal.contract import Journal
 from callgate.runner.journal.open import open_journal
+from callgate.runner.journal.retention import YOUNG_MS
 from callgate.runner.journal.sql_journal import SqlJournal
 from callgate.runner.journal.sqlite_driver import SqliteDriver
 
@@ -270,6 +271,7 @@ def test_space_is_given_back(tmp_path: Path) -> None:
             for _ in range(40):
                 uuid = await store.accept(script="#" * 100_000)
                 await store.journal.request_cancel(uuid, ALICE)
+            await store.age(YOUNG_MS / 1000)
             assert await store.journal.tidy() == 40
             await store.journal.tidy()
 
