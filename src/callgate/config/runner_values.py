@@ -3,24 +3,19 @@
 import ipaddress
 import os
 import re
-from collections.abc import Callable
 
 from callgate.config.findings import ConfigFindings
 from callgate.config.model import Secret
 from callgate.config.places import Folder, is_host, is_loopback
 from callgate.config.secret_values import secret
 from callgate.config.section import Reader, entries
-from callgate.config.state_url import holds_password
-from callgate.policy.findings import did_you_mean
+from callgate.config.stored_url import stored_url
 from callgate.policy.values import string
-from callgate.policy.yaml_tree import MapNode, Node
+from callgate.policy.yaml_tree import Node
 from callgate.text import quote
 
 JOURNALS = ("sqlite", "postgresql", "postgres")
 QUEUES = ("memory", "redis", "rediss", "redis+sentinel", "redis+cluster", "rediss+cluster", "unix")
-
-_Usable = Callable[[str, str, str, Node, ConfigFindings], str | None]
-"""(URL, its scheme, what follows, node, findings) → the URL to use."""
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,127}")
 _DESTINATION = re.compile(r"(\*\.)?(.+):([0-9]{1,5})")
@@ -48,7 +43,9 @@ def journal(folder: Folder) -> Reader:
             return None
         return f"postgresql:{rest}"
 
-    return _stored("journal", (*JOURNALS, "memory"), "CFG052", _JOURNALS, folder, usable)
+    return stored_url(
+        "journal", "a database of executions", (*JOURNALS, "memory"), "CFG052", _JOURNALS, folder, usable
+    )
 
 
 def queue(folder: Folder) -> Reader:
@@ -61,33 +58,7 @@ def queue(folder: Folder) -> Reader:
         findings.error("CFG053", "`queue` is not the URL of a queue", node.source, _QUEUES)
         return None
 
-    return _stored("queue", QUEUES, "CFG053", _QUEUES, folder, usable)
-
-
-def _stored(
-    key: str, schemes: tuple[str, ...], code: str, forms: str, folder: Folder, usable: _Usable
-) -> Reader:
-    of_secret = secret(folder)
-
-    def read(node: Node, what: str, findings: ConfigFindings) -> str | Secret | None:
-        if isinstance(node, MapNode):
-            return of_secret(node, what, findings)  # type: ignore[no-any-return]
-        text = string(node, what, findings)
-        if text is None:
-            return None
-        if holds_password(text):
-            findings.conceal(node.source)
-            help = f"keep the whole URL elsewhere: `{key}: {{env: NAME}}` or `{key}: {{file: PATH}}`"
-            findings.warning("CFG101", f"{what} holds a password, in plain text", node.source, help)
-        scheme, colon, rest = text.partition(":")
-        if not colon or scheme not in schemes:
-            near = did_you_mean(scheme, schemes) if colon else None
-            article = "a database of executions" if key == "journal" else "a queue"
-            findings.error(code, f"{what} is not the URL of {article}", node.source, near or forms)
-            return None
-        return usable(text, scheme, rest, node, findings)
-
-    return read
+    return stored_url("queue", "a queue", QUEUES, "CFG053", _QUEUES, folder, usable)
 
 
 def destination(node: Node, what: str, findings: ConfigFindings) -> str | None:
