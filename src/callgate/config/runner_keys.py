@@ -94,9 +94,11 @@ PACKAGES: tuple[Key, ...] = (
 
 RETENTION: tuple[Key, ...] = (
     Key("keep", A_DURATION, "How long an execution can be looked at after its end.", "30d", DURATION, "7d"),
-    Key("max_executions", "whole number", "How many are kept. The oldest that ended make room.", "10000",
+    Key("max_executions", "whole number", "How many are kept. The oldest of those who have the most make "
+        "room, ten minutes after their end at the soonest.", "10000",
         whole(1, 1_000_000_000), "100000"),
-    Key("max_bytes", A_SIZE, "How much is kept of all of them. The oldest that ended make room.", "16GiB", SIZE,
+    Key("max_bytes", A_SIZE, "How much is kept of all of them, a quarter at most variables of "
+        "sessions. The oldest of those who have the most make room, ten minutes after their end at the soonest.", "16GiB", SIZE,
         "4GiB"),
     Key("max_queued", "whole number", "How many may wait. Further ones are refused.", "1000", whole(1, 10_000_000),
         "10000"),
