@@ -98,8 +98,8 @@ RETENTION: tuple[Key, ...] = (
         "room, ten minutes after their end at the soonest.", "10000",
         whole(1, 1_000_000_000), "100000"),
     Key("max_bytes", A_SIZE, "How much is kept of all of them, a quarter at most variables of "
-        "sessions. The oldest of those who have the most make room, ten minutes after their end at the soonest.", "16GiB", SIZE,
-        "4GiB"),
+        "sessions. The oldest of those who have the most make room, ten minutes after their end at the soonest.",
+        "16GiB", SIZE, "4GiB"),
     Key("max_queued", "whole number", "How many may wait. Further ones are refused.", "1000", whole(1, 10_000_000),
         "10000"),
 )  # fmt: skip
