@@ -106,7 +106,8 @@ def test_a_long_run_is_followed_by_polling_and_no_line_is_missed_or_told_twice(t
             assert told["results"] == {"done": 30}
             assert [int(line) for line in seen.split()] == list(range(30))
             assert fractions == sorted(fractions)
-            assert len(set(fractions)) > 5
+            # Followed as it goes, and not by an answer for each line.
+            assert 2 < len(set(fractions)) < 20
             assert told["timings"]["run_ms"] >= 3000
             # From the beginning it is told again.
             told = await agent.told("checkCodeExecStatus", execution_uuid=uuid)
