@@ -6,6 +6,7 @@ Nobody learns of an execution that is not theirs, not even that it exists.
 import asyncio
 import uuid as uuids
 from collections.abc import Sequence
+from typing import Any
 
 from callgate.errors import JournalError, JournalFull
 from callgate.runner.bridge.contract import Bridge, ToolInfo
@@ -79,7 +80,7 @@ class LiveEngine:
         loop = asyncio.get_running_loop()
         end = loop.time() + wait_seconds
         gathering = False
-        first: int | None = None
+        first: tuple[Any, ...] | None = None
         pause = _FIRST_LOOK
         while True:
             waiter = self._notices.subscribe(uuid)
@@ -87,9 +88,9 @@ class LiveEngine:
                 execution = await self._journal.get(uuid, owner)
                 if execution is None:
                     return None
-                first = execution.version if first is None else first
+                first = _news_of(execution) if first is None else first
                 left = end - loop.time()
-                news = execution.ended or execution.version != first or execution.output_bytes > offset
+                news = execution.ended or _news_of(execution) != first or execution.output_bytes > offset
                 if news and not gathering:
                     # What comes in a moment is told with it: an agent pays for every answer.
                     gathering, left = True, min(left, self._gather_seconds)
@@ -163,3 +164,8 @@ class LiveEngine:
         if execution.state == "interrupted":
             doubtful = in_doubt(await self._journal.inner_calls(execution.uuid))
         return View(execution=execution, output=pieces, next_offset=next_offset, in_doubt=doubtful)
+
+
+def _news_of(execution: Execution) -> tuple[Any, ...]:
+    """What whoever waits is told the change of. Not the version: every tool call of the script raises it."""
+    return execution.state, execution.output_bytes, execution.progress, execution.progress_text
