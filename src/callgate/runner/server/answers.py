@@ -4,11 +4,13 @@ What a script printed or returned is its agent's own: the structured content has
 show to people, control characters are made visible.
 """
 
+import contextlib
 import json
 import re
 from datetime import UTC, datetime
 from typing import Any
 
+import msgspec
 from mcp_types import CallToolResult, TextContent
 
 from callgate.runner.execution import Cause, Execution
@@ -21,6 +23,7 @@ MAX_TEXT = 100_000
 
 _CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 
+_encoder = msgspec.json.Encoder()
 _NOT_AGAIN = "tool calls already answered are not made again"
 
 _HINTS: dict[Cause, str] = {
@@ -236,10 +239,18 @@ def _cut(text: str) -> str:
 
 def _sendable(value: Any) -> Any:
     """The value with every half of a surrogate pair replaced: such a text could not be sent at all."""
+    with contextlib.suppress(ValueError, TypeError, RecursionError):
+        # Where there is none, as nearly always, this finds out a hundred times faster than a walk.
+        _encoder.encode(value)
+        return value
+    return _without_halves(value)
+
+
+def _without_halves(value: Any) -> Any:
     if type(value) is str:
         return value if value.isascii() else value.encode("utf-8", "replace").decode()
     if type(value) is dict:
-        return {_sendable(name): _sendable(each) for name, each in value.items()}
+        return {_without_halves(name): _without_halves(each) for name, each in value.items()}
     if type(value) is list or type(value) is tuple:
-        return [_sendable(each) for each in value]
+        return [_without_halves(each) for each in value]
     return value

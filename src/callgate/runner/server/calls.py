@@ -7,12 +7,13 @@ from mcp.shared.exceptions import MCPError
 from mcp_types import INVALID_PARAMS, CallToolRequestParams, CallToolResult
 
 from callgate.errors import CallgateError
-from callgate.runner.execution import Execution
+from callgate.runner.execution import Execution, Owner
 from callgate.runner.jobs.contract import Engine, Refusal, View
 from callgate.runner.server import function_search as functions
 from callgate.runner.server.answers import answer, answered, execution_text, refused, timings, told
 from callgate.runner.server.arguments import Arguments, spec
 from callgate.runner.server.execution_tasks import as_task
+from callgate.runner.server.large_answers import LargeAnswers
 from callgate.runner.server.log import log
 from callgate.runner.server.options import ServerOptions
 from callgate.runner.server.output_text import end_of
@@ -41,11 +42,13 @@ class Calls:
         caller_of: Callable[[Context], Caller],
         options: ServerOptions,
         under_way: UnderWay,
+        large: LargeAnswers,
     ) -> None:
         self._engine = engine
         self._caller_of = caller_of
         self._options = options
         self._under_way = under_way
+        self._large = large
         self._arguments = {name: Arguments(tool) for name, tool in tools().items()}
         self._work: dict[str, _Work] = {
             "executeCode": self._execute,
@@ -90,7 +93,8 @@ class Calls:
             raise _no_such()
         if offered(context) and not view.execution.ended:
             return TasksExtension.begun(as_task(view))
-        return answer(view, end=await end_of(self._engine, owner, view), failure=True)
+        end = await end_of(self._engine, owner, view)
+        return await self._told(owner, view, 0, lambda view: answer(view, end=end, failure=True))
 
     async def _start(self, context: Context, caller: Caller, given: _Given) -> Answer:
         execution = await self._submit(caller, given, waits=False)
@@ -113,9 +117,20 @@ class Calls:
             offset=int(offset),
             wait_seconds=given.get("wait_seconds", 0),
         )
+        return await self._told(caller.owner, view, int(offset), lambda view: answer(view, int(offset)))
+
+    async def _told(
+        self, owner: Owner, view: View | None, offset: int, build: Callable[[View], CallToolResult]
+    ) -> CallToolResult:
         if view is None:
             raise _no_such()
-        return answer(view, int(offset))
+        uuid = view.execution.uuid
+        built = await self._large.built(
+            owner, view, lambda: self._engine.view(owner, uuid, offset=offset), build
+        )
+        if built is None:
+            raise _no_such()
+        return built
 
     async def _cancel(self, _context: Context, caller: Caller, given: _Given) -> Answer:
         view = await self._engine.cancel(caller.owner, given["execution_uuid"].lower())

@@ -6,6 +6,7 @@ from typing import Any
 
 from callgate.runner.jobs.contract import Engine, View
 from callgate.runner.server.answers import answer, rfc3339
+from callgate.runner.server.large_answers import LargeAnswers
 from callgate.runner.server.output_text import end_of
 from callgate.runner.server.owner import Caller
 from callgate.runner.server.tasks import Context, Task, TaskStatus
@@ -16,15 +17,19 @@ POLL_MS = 1_000
 class ExecutionTasks:
     """`tasks.TaskStore` over an engine."""
 
-    def __init__(self, engine: Engine, caller_of: Callable[[Context], Caller]) -> None:
+    def __init__(self, engine: Engine, caller_of: Callable[[Context], Caller], large: LargeAnswers) -> None:
         self._engine = engine
+        self._large = large
         self._caller_of = caller_of
 
     async def get(self, context: Context, task_id: str) -> Task | None:
         """The execution of this UUID, if it is the caller's."""
         owner = self._caller_of(context).owner
         view = await self._engine.view(owner, task_id)
-        return None if view is None else as_task(view, await end_of(self._engine, owner, view))
+        end = None if view is None else await end_of(self._engine, owner, view)
+        return await self._large.built(
+            owner, view, lambda: self._engine.view(owner, task_id), lambda view: as_task(view, end)
+        )
 
     async def answer(self, context: Context, task_id: str, _answers: Mapping[str, Any]) -> bool:
         """Executions ask nothing: answers are to no open question, and ignored."""

@@ -3,6 +3,7 @@
 from typing import Any
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from callgate.runner.execution import Owner
 from callgate.runner.jobs.contract import Engine, View
@@ -43,7 +44,9 @@ async def end_of(engine: Engine, owner: Owner, view: View) -> View | None:
     written = view.execution.output_bytes
     if not view.execution.ended or view.next_offset >= written:
         return None
-    return await engine.view(owner, view.execution.uuid, offset=max(written - END_BYTES, 0))
+    end = await engine.view(owner, view.execution.uuid, offset=max(written - END_BYTES, 0))
+    # Its results are in the view already, and may be large.
+    return end and replace(end, execution=replace(end.execution, results=None))
 
 
 def both_ends(view: View, end: View) -> OutputText:

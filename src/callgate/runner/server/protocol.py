@@ -10,6 +10,7 @@ import callgate
 from callgate.runner.jobs.contract import Engine
 from callgate.runner.server.calls import Calls
 from callgate.runner.server.execution_tasks import ExecutionTasks
+from callgate.runner.server.large_answers import LargeAnswers
 from callgate.runner.server.options import ServerOptions
 from callgate.runner.server.owner import Caller
 from callgate.runner.server.tasks import Context, TasksExtension
@@ -38,7 +39,8 @@ def mcp_server(
         on_list_tools=list_tools,
     )
     # A call may also be answered with a task, which the constructor's types do not foresee.
-    calls = Calls(engine, caller_of, options, under_way)
+    large = LargeAnswers()
+    calls = Calls(engine, caller_of, options, under_way, large)
     server.add_request_handler("tools/call", CallToolRequestParams, calls.call)
-    TasksExtension(ExecutionTasks(engine, caller_of)).install(server)
+    TasksExtension(ExecutionTasks(engine, caller_of, large)).install(server)
     return server
