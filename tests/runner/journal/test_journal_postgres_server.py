@@ -106,7 +106,7 @@ def test_a_server_that_crashes_and_comes_back_costs_nothing(server: PostgresServ
 def test_a_server_that_is_down_is_told_within_the_time_allowed(server: PostgresServer) -> None:
     async def scenario() -> None:
         url = server.database()
-        journal = journal_at(url, patience=0.5)
+        journal = journal_at(url, patience=3.0)
         await journal.open()
         await journal.submit(execution())
         server.stop(crash=True)
@@ -136,7 +136,7 @@ def test_several_runners_may_begin_at_once() -> None:
 def test_a_lock_is_waited_for_and_then_told() -> None:
     async def scenario() -> None:
         url = shared_server().database()
-        journal = journal_at(url, patience=0.4)
+        journal = journal_at(url, patience=2.0)
         await journal.open()
         async with await psycopg.AsyncConnection.connect(url) as other:
             await other.execute("LOCK TABLE callgate.execution IN ACCESS EXCLUSIVE MODE")
