@@ -16,9 +16,10 @@ from callgate.runner.sandbox.bwrap.command import Environment, arguments
 from callgate.runner.sandbox.bwrap.guest_folder import GuestFolder
 from callgate.runner.sandbox.bwrap.network import Egress, received
 from callgate.runner.sandbox.bwrap.pool import Pool
-from callgate.runner.sandbox.bwrap.process import INFO, Exit, Process
+from callgate.runner.sandbox.bwrap.process import INFO, Process
 from callgate.runner.sandbox.bwrap.run import Run
 from callgate.runner.sandbox.bwrap.sandbox import Sandbox
+from callgate.runner.sandbox.bwrap.spawned import Exit
 from callgate.runner.sandbox.bwrap.system import Interpreter, find_bwrap, interpreter
 from callgate.runner.sandbox.bwrap.users import SLOTS, Slots, is_root
 from callgate.runner.sandbox.contract import Host, Job, Limits, Packages, Tier, WallReport

@@ -9,7 +9,7 @@ from typing import Literal, get_args
 from msgspec import Struct
 
 from callgate.runner.execution import Cause, Ending, ScriptError, State, TracebackLine, Usage
-from callgate.runner.sandbox.bwrap.process import Exit
+from callgate.runner.sandbox.bwrap.spawned import Exit
 from callgate.runner.sandbox.contract import MAX_ERROR_TEXT, Limits
 from callgate.runner.sandbox.frames import Done, Failed
 

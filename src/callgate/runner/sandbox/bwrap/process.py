@@ -9,42 +9,22 @@ Never runs what it was not given, and never judges what a guest says.
 import asyncio
 import contextlib
 import os
-import resource
 import select
 import signal
 from collections.abc import Callable
 from typing import Protocol
 
 import msgspec
-from msgspec import Struct
 
-from callgate.runner.sandbox.bwrap.pipes import Inflow, Outflow, above, pipe_from_child, pipe_to_child
+from callgate.runner.sandbox.bwrap.pipes import Inflow, Outflow
+from callgate.runner.sandbox.bwrap.spawned import Exit, Spawned
 
 INFO = 6
-_JOB, _REPLY, NETWORK = 3, 4, 5
+NETWORK = 5
 _INFO_SECONDS = 10.0
 _ASK_AGAIN = 0.005
-_WORDS = 4096
-_DEFAULT_AGAIN = tuple(
-    getattr(signal, name) for name in ("SIGPIPE", "SIGXFSZ", "SIGINT", "SIGTERM", "SIGHUP", "SIGCHLD")
-)
-
+_INFO_BYTES = 4096
 Take = Callable[[bytes], None]
-
-
-class Exit(Struct, frozen=True):
-    """How a sandbox ended. `code` as a shell has it: 128 and the signal's number if a signal ended the guest.
-
-    `cpu_seconds` is that of all its processes, its own start included, `peak_memory` in bytes; None if not known.
-    """
-
-    code: int
-    cpu_seconds: float | None
-    peak_memory: int | None
-
-    @property
-    def signal(self) -> int | None:
-        return self.code - 128 if 128 < self.code < 128 + 65 else None
 
 
 class GuestProcess(Protocol):
@@ -73,8 +53,8 @@ class GuestProcess(Protocol):
         ...
 
 
-class Process:
-    """A started sandbox. `frames`, `stdout` and `stderr` are called with bytes as they come; set them at any time."""
+class Process(Spawned):
+    """A started sandbox."""
 
     def __init__(self, command: list[str], *, network: int | None = None, guest_first: bool = True) -> None:
         """Start `command` (bubblewrap's arguments, with `--info-fd` INFO). `network` becomes descriptor 5 inside.
@@ -84,87 +64,27 @@ class Process:
         Must be called on a running event loop. Raises OSError if nothing could be started; `network` stays the
         caller's.
         """
-        loop = asyncio.get_running_loop()
-        self._loop = loop
-        self._words = bytearray()
         self._guest_first = guest_first
         self._give_up_at = 0.0
         self.first: int | None = None
         self._first_fd = -1
         self._doomed = False
-        self.exited: asyncio.Future[Exit] = loop.create_future()
-        """The guest is no more, and all that it wrote has been handed on."""
-        self.ended: asyncio.Future[Exit] = loop.create_future()
-        """Nothing is left of the sandbox."""
         self._exit: Exit | None = None
-        ours, theirs = self._pipes(network)
+        # No pipe: should this process die now, bubblewrap must not fail at writing, and leave its child behind.
+        self._info = os.memfd_create("info")
+        also = {INFO: self._info} if network is None else {INFO: self._info, NETWORK: network}
         try:
-            actions: list[tuple[int, int, int] | tuple[int, int, str, int, int]] = [
-                (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0)
-            ]
-            actions += [(os.POSIX_SPAWN_DUP2, here, there) for there, here in theirs.items()]
-            self._own_peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-            self.pid = os.posix_spawn(
-                command[0],
-                command,
-                {},
-                file_actions=actions,
-                setpgroup=0,
-                setsigmask=(),
-                setsigdef=_DEFAULT_AGAIN,
-            )
+            super().__init__(command, {}, also)
         except OSError:
-            for descriptor in ours.values():
-                os.close(descriptor)
+            os.close(self._info)
             raise
-        finally:
-            for descriptor in theirs.values():
-                os.close(descriptor)
-        self._pidfd = os.pidfd_open(self.pid)
-        loop.add_reader(self._pidfd, self._bubblewrap_ended)
-        self.job = Outflow(loop, ours[_JOB])
-        self.reply = Inflow(loop, ours[_REPLY], self._ignore)
-        self.out = Inflow(loop, ours[1], self._ignore)
-        self.err = Inflow(loop, ours[2], self._listen)
-        self._info = ours[INFO]
-
-    @staticmethod
-    def _pipes(network: int | None) -> tuple[dict[int, int], dict[int, int]]:
-        """(ours, theirs), by the number that they have inside."""
-        ours: dict[int, int] = {}
-        theirs: dict[int, int] = {}
-        try:
-            ours[_JOB], theirs[_JOB] = pipe_to_child()
-            for number in (_REPLY, 1, 2):
-                ours[number], theirs[number] = pipe_from_child()
-            # No pipe: should this process die now, bubblewrap must not fail at writing, and leave its child behind.
-            ours[INFO] = os.memfd_create("info")
-            theirs[INFO] = above(os.dup(ours[INFO]))
-            if network is not None:
-                theirs[NETWORK] = above(os.dup(network))
-        except OSError:
-            for descriptor in (*ours.values(), *theirs.values()):
-                os.close(descriptor)
-            raise
-        return ours, theirs
-
-    def _ignore(self, data: bytes) -> None:
-        """Nobody listens yet."""
-
-    def _listen(self, data: bytes) -> None:
-        self._words += data[: _WORDS - len(self._words)]
-
-    @property
-    def words(self) -> str:
-        """What it said on stderr before anybody listened: why it could not start. Hostile text."""
-        return self._words.decode("utf-8", "replace").strip()
 
     def find_first(self) -> bool:
         """Look for what bubblewrap says of the first process inside; True once there is nothing more to learn."""
         if self.first is not None or self._info < 0:
             return True
         try:
-            pid = msgspec.json.decode(os.pread(self._info, _WORDS, 0))["child-pid"]
+            pid = msgspec.json.decode(os.pread(self._info, _INFO_BYTES, 0))["child-pid"]
             descriptor = os.pidfd_open(pid)
         except (msgspec.DecodeError, KeyError, TypeError, OSError):
             return False
@@ -193,22 +113,9 @@ class Process:
         else:
             signal.pidfd_send_signal(self._pidfd, signal.SIGKILL)
 
-    def _bubblewrap_ended(self) -> None:
-        self._loop.remove_reader(self._pidfd)
-        os.close(self._pidfd)
-        try:
-            _, status, used = os.wait4(self.pid, 0)
-        except ChildProcessError:
-            # Somebody else waited for all children.
-            self._exit = Exit(255, None, None)
-        else:
-            code = os.waitstatus_to_exitcode(status)
-            peak = used.ru_maxrss
-            # A spawned process begins with the peak of the process that spawned it.
-            known = peak << 10 if peak > self._own_peak else None
-            whole = self._guest_first or self._doomed
-            cpu = used.ru_utime + used.ru_stime if whole else None
-            self._exit = Exit(code if code >= 0 else 128 - code, cpu, known if whole else None)
+    def _waited(self, end: Exit) -> None:
+        whole = self._guest_first or self._doomed
+        self._exit = end if whole else Exit(end.code, None, None)
         self.find_first()
         if self._first_fd < 0:
             self._finish()
@@ -243,10 +150,6 @@ class Process:
             for told in (self.exited, self.ended):
                 if not told.done():
                     told.set_result(self._exit)
-
-    def _all_read(self) -> None:
-        for flow in (self.reply, self.out, self.err):
-            flow.rest()
 
 
 def _parent(pid: int) -> int:
