@@ -71,8 +71,8 @@ CODES: dict[str, CodePage] = {
         "As root, every sandbox runs as a user of its own, and all of those are in use; or the runner cannot reserve "
         "users for itself, because it may write neither to `/run` nor to its folder for temporary files.",
         "Lower `runner.concurrency` and `runner.pool`; more than a thousand scripts at a time are for more machines. "
-        "If the message tells of reserving, give the runner a folder to write to, or remove `callgate-users` there if it "
-        "belongs to another user.",
+        "If the message tells of reserving, give the runner a folder to write to, or remove `callgate-users` there if "
+        "it belongs to another user.",
     ),
     "SBX015": CodePage(
         "sandbox has no way to the proxy",
