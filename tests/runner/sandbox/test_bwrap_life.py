@@ -16,6 +16,7 @@ from tests.support.plain_user import plain_folder, run_plain
 from callgate.errors import SandboxError
 from callgate.runner.answer import Answer
 from callgate.runner.sandbox.bwrap.backend import environment_of
+from callgate.runner.sandbox.bwrap.process import Process
 
 HERE = Path(__file__).parent
 SPIN = "print('on', flush=True)\nwhile True: pass\n"
@@ -172,6 +173,7 @@ def test_a_sandbox_that_dies_while_it_waits_is_replaced(bench: Bench) -> None:
         pool = bench.backend._pool
         assert pool is not None
         (waiting,) = (sandbox for ready in pool._ready.values() for sandbox in ready)
+        assert isinstance(waiting.process, Process)
         assert waiting.process.first is not None
         os.kill(waiting.process.first, signal.SIGKILL)
         await waiting.process.ended
@@ -187,6 +189,7 @@ def test_a_sandbox_that_dies_while_it_waits_is_replaced(bench: Bench) -> None:
 def test_a_sandbox_whose_bubblewrap_is_killed_dies_with_it(bench: Bench) -> None:
     async def killed() -> None:
         sandbox = await bench.backend._start(environment_of(LIMITS))
+        assert isinstance(sandbox.process, Process)
         assert sandbox.process.first is not None
         first = os.pidfd_open(sandbox.process.first)
         os.kill(sandbox.process.pid, signal.SIGKILL)
