@@ -3,7 +3,8 @@
 import asyncio
 import json
 import os
-from collections.abc import AsyncIterator, Mapping, Sequence
+import tempfile
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -17,8 +18,10 @@ _START_SECONDS = 60
 class RawClient:
     """Writes a line for each request, and reads lines. `pid` is the server's."""
 
-    def __init__(self, process: asyncio.subprocess.Process) -> None:
+    def __init__(self, process: asyncio.subprocess.Process, said: Callable[[], str]) -> None:
+        """`said` is the last that the server wrote on its stderr."""
         self._process = process
+        self._said = said
         self.pid = process.pid
         self._waiting: dict[int, asyncio.Future[dict[str, Any]]] = {}
         self._next = 0
@@ -33,7 +36,7 @@ class RawClient:
                 waiter.set_result(message)
         for waiter in self._waiting.values():
             if not waiter.done():
-                waiter.set_exception(RuntimeError("the server went away"))
+                waiter.set_exception(RuntimeError(f"the server went away: {self._said()}"))
 
     async def request(self, method: str, params: Mapping[str, Any]) -> dict[str, Any]:
         """The result of a request. Raises RuntimeError for an error."""
@@ -84,20 +87,26 @@ class RawClient:
 @asynccontextmanager
 async def raw_client(words: Sequence[str], **variables: str) -> AsyncIterator[RawClient]:
     """A server as a child, with the handshake done."""
-    process = await asyncio.create_subprocess_exec(
-        *words,
-        stdin=asyncio.subprocess.PIPE,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.DEVNULL,
-        limit=_LINE,
-        env={**os.environ, **variables},
-    )
-    client = RawClient(process)
-    try:
-        await asyncio.wait_for(client.begin(), _START_SECONDS)
-        yield client
-    finally:
-        await client.close()
+    with tempfile.TemporaryFile() as errors:
+        process = await asyncio.create_subprocess_exec(
+            *words,
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=errors,
+            limit=_LINE,
+            env={**os.environ, **variables},
+        )
+
+        def said() -> str:
+            errors.seek(0)
+            return " ".join(errors.read().decode(errors="replace").split())[-200:]
+
+        client = RawClient(process, said)
+        try:
+            await asyncio.wait_for(client.begin(), _START_SECONDS)
+            yield client
+        finally:
+            await client.close()
 
 
 @asynccontextmanager
