@@ -12,7 +12,9 @@ HERE = Path(__file__).parent
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="the others run as a plain user already")
-@pytest.mark.parametrize("claims", ["test_bwrap_endings.py", "test_bwrap_environments.py", "test_what_is_bound.py"])
+@pytest.mark.parametrize(
+    "claims", ["test_bwrap_endings.py", "test_bwrap_environments.py", "test_what_is_bound.py"]
+)
 def test_the_same_holds_for_a_plain_user(claims: str) -> None:
     with plain_folder() as folder:
         done = subprocess.run(
