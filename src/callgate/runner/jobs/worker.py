@@ -37,6 +37,7 @@ class Worker:
         self._given_back: list[Fence] = []
         self._shares = Shares(parts.options.concurrency) if parts.options.several_owners else None
         self._ending = False
+        self._was_away = False
         self._hurry = asyncio.Event()
 
     @property
@@ -177,9 +178,20 @@ class Worker:
                 attempt.lost() if what == "lost" else attempt.cancel()
 
     async def _sweep(self, resubmit: Resubmit) -> None:
-        if not self._ending:
-            for uuid, attempt in await self._parts.journal.due():
-                await resubmit(uuid, attempt)
+        if self._ending:
+            return
+        try:
+            due = await self._parts.journal.due()
+        except JournalError:
+            self._was_away = True
+            raise
+        if self._was_away:
+            # Leases ran out while nobody could renew them. Whoever lives has until the next look to do so: an
+            # execution that is taken from a living worker may be in the middle of a call.
+            self._was_away = False
+            return
+        for uuid, attempt in due:
+            await resubmit(uuid, attempt)
 
     async def _tidy(self) -> None:
         await self._parts.journal.tidy()
