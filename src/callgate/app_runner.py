@@ -274,7 +274,7 @@ class _Runner:
         execute = _nothing if worker is None else worker.execute
         if url.startswith("memory:"):
             return LocalQueue(execute), None
-        from callgate.runner.jobs.queue import Queue as SharedQueue
+        from callgate.runner.jobs.shared_queue import SharedQueue
 
         queue = await opened.enter_async_context(SharedQueue(url, execute, lease=self._runner.lease))
         return queue, None if worker is None else LocalQueue(execute)

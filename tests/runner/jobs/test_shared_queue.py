@@ -10,7 +10,7 @@ import pytest
 from tests.support.redis_server import RedisServer
 
 from callgate.errors import JournalError
-from callgate.runner.jobs.queue import Queue
+from callgate.runner.jobs.shared_queue import SharedQueue
 
 TOO_LONG_SECONDS = 30.0
 
@@ -31,7 +31,7 @@ def test_a_queue_that_is_gone_neither_holds_up_agents_nor_fills_the_log(
     redis: RedisServer, caplog: pytest.LogCaptureFixture, frozen: bool
 ) -> None:
     async def work() -> None:
-        async with Queue(f"unix://{redis.socket}", _nothing, lease=30) as queue:
+        async with SharedQueue(f"unix://{redis.socket}", _nothing, lease=30) as queue:
             await queue.put("first", 0)
             queue.start_worker(1, "here")
             await asyncio.sleep(0)
@@ -61,7 +61,7 @@ def test_a_queue_that_cannot_be_reached_is_an_error_within_seconds(tmp_path: Pat
     async def work() -> None:
         begun = time.monotonic()
         with pytest.raises(JournalError) as failed:
-            async with Queue(f"unix://{tmp_path}/nobody", _nothing, lease=30):
+            async with SharedQueue(f"unix://{tmp_path}/nobody", _nothing, lease=30):
                 pass
         assert failed.value.code == "RUN050"
         assert time.monotonic() - begun < TOO_LONG_SECONDS

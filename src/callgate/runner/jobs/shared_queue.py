@@ -1,4 +1,4 @@
-"""The queue: Docket, in memory or in Redis. It carries ids and nothing else; the journal knows what they mean.
+"""The queue that machines share: Docket over Redis. It carries ids and nothing else; the journal knows what they mean.
 
 Docket pickles what it carries, so whoever may write to that Redis runs code in every worker: `docs/runner-operators.md`
 says how to guard it. An id that comes twice does no harm (`Journal.claim` is what counts); an id that is lost is found
@@ -27,16 +27,18 @@ _AGAIN = 1.0
 _log = logging.getLogger("callgate.runner")
 
 
-class Queue:
-    """Gives ids to workers, and may be a worker itself. Use as an asynchronous context manager."""
+class SharedQueue:
+    """A `parts.Queue` that gives ids to workers anywhere, and may be a worker itself.
+
+    Use as an asynchronous context manager.
+    """
+
+    in_memory = False
 
     def __init__(self, url: str, execute: Execute, *, lease: float) -> None:
-        """`url` is `memory://` or `redis://…`; `lease` is in seconds. `execute` must never raise."""
-        self.in_memory = url.startswith("memory:")
-        # Docket keeps memory queues apart by their URL; two engines in one process must not share one.
-        name = f"{_NAME}-{id(self):x}" if self.in_memory else _NAME
+        """`url` is one of Redis; `lease` is in seconds. `execute` must never raise."""
         self._docket = Docket(
-            name=name,
+            name=_NAME,
             url=url,
             heartbeat_interval=timedelta(seconds=max(lease / 5, 0.2)),
             # Nobody asks Docket how a task ended; what it kept of each would only take memory.
@@ -51,7 +53,7 @@ class Queue:
         self._worker: asyncio.Task[None] | None = None
         self._stopping = False
 
-    async def __aenter__(self) -> "Queue":
+    async def __aenter__(self) -> "SharedQueue":
         """Raises JournalError: the queue's server cannot be reached."""
         quieten_docket()
         async with AsyncExitStack() as opened:
