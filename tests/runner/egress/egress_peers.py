@@ -183,3 +183,19 @@ def client_hello(name: str | None) -> bytes:
     with contextlib.suppress(ssl.SSLWantReadError):
         connection.do_handshake()
     return outgoing.read()
+
+
+def connect_to(target: str) -> bytes:
+    return f"CONNECT {target} HTTP/1.1\r\nHost: {target}\r\n\r\n".encode()
+
+
+def get(target: str, more: str = "") -> bytes:
+    return f"GET http://{target}/ HTTP/1.1\r\nHost: {target}\r\n{more}\r\n".encode()
+
+
+ESTABLISHED = b"HTTP/1.1 200 Connection established\r\n\r\n"
+
+
+async def tunnel_and_rest(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, target: str) -> None:
+    writer.write(connect_to(target))
+    await reader.readexactly(len(ESTABLISHED))
