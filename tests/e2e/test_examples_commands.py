@@ -27,7 +27,7 @@ STAND_INS = {"N": "1", "…": "1"}
 
 def parsed(words: list[str]) -> argparse.Namespace:
     """What the parser makes of the words behind `callgate`. Raises UsageError, KeyError for an unknown command."""
-    name = next((found for found in (words[0], " ".join(words[:2])) if found in COMMANDS), " ".join(words))
+    name = next((found for found in (" ".join(words[:2]), words[0]) if found in COMMANDS), " ".join(words))
     options = parse(name, importlib.import_module(COMMANDS[name]), words[len(name.split()) :])
     return argparse.Namespace() if options is None else options
 

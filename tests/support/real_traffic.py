@@ -36,6 +36,8 @@ RANDOM = (
     (re.compile(rb"\d{1,2}:\d\d:\d\d ?[AP]M"), b"<clock>"),
     (re.compile(rb"\"listen-\d+\""), b'"listen"'),
     (re.compile(rb"\"requestState\":\"[^\"]*\""), b'"requestState":"<state>"'),
+    # What a gate tells the servers that it starts, as "get-env" shows it.
+    (re.compile(rb',?\\n *\\"CALLGATE_\w+\\": \\"[^"]*"'), b""),
     # "Resource 3: … created at 12:24:58 PM" in base64, as server-everything makes them up.
     (re.compile(rb"\"blob\":\"UmVzb3VyY2[^\"]*\""), b'"blob":"<clock>"'),
 )

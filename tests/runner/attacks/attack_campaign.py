@@ -186,7 +186,7 @@ _LOOKING = """
 import builtins, gc, json, os, sys
 found = os.listdir("/work") + os.listdir("/tmp") + [name for name in os.environ if name == "MARKED"]
 if hasattr(builtins, "marked") or hasattr(sys, "marked") or json.dumps is None: found.append("patched")
-if "secrets" in globals(): found.append("secrets")
+if list(secrets): found.append("secrets")
 for each in gc.get_objects():
     if type(each) is dict and any(type(value) is str and value == "t0" + "ken" for value in list(each.values())):
         found.append("secret")
