@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 PROGRAM = Path(__file__).with_name("many_executions.py")
-EXECUTIONS = 250
+EXECUTIONS = 150
 MOST_BYTES_EACH = 25 << 10
 """What the allocator may keep; an execution that was not let go of takes more, with its script, streams and tasks."""
 
