@@ -50,6 +50,7 @@ class Machines(Home):
             {
                 "journal": journal,
                 "queue": f"unix://{redis.socket}",
+                # An owner may hold all places of a worker but one, and some tests hold two at a time.
                 "concurrency": 4,
                 "lease": f"{LEASE_SECONDS}s",
                 "drain": drain,
