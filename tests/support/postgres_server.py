@@ -64,18 +64,23 @@ class PostgresServer:
             *("-p", str(self.port), "-c", f"listen_addresses={self._listen}", "-c", "max_connections=100"),
             *("-c", "shared_buffers=32MB", "-c", "autovacuum=off", *self._options),
         ]
-        log = open(f"{self.directory}/log", "ab")  # noqa: SIM115
-        with log:
-            self._process = subprocess.Popen(command, stdout=log, stderr=log, cwd="/")
+        self._process = self._launched(command)
         for _ in range(600):
             try:
                 psycopg.connect(self._conninfo("postgres"), connect_timeout=5).close()
             except psycopg.OperationalError:
-                assert self._process.poll() is None, self._log()
+                if self._process.poll() is not None:
+                    # After a crash the processes of the server before may still hold its memory for a moment.
+                    assert "pre-existing shared memory block" in self._log(), self._log()
+                    self._process = self._launched(command)
                 time.sleep(0.02)
             else:
                 return self
         raise AssertionError(self._log())
+
+    def _launched(self, command: list[str]) -> "subprocess.Popen[bytes]":
+        with open(f"{self.directory}/log", "ab") as log:
+            return subprocess.Popen(command, stdout=log, stderr=log, cwd="/")
 
     def stop(self, *, crash: bool = False) -> None:
         """End it: at once but in order, or as a crash (SIGKILL to all of it)."""

@@ -214,8 +214,8 @@ def test_a_restart_of_postgresql_loses_nothing(tmp_path: Path, redis: RedisServe
                 home.go_ahead()
                 end = await agent.ended(uuid)
                 assert (end["status"], end.get("results")) == ("completed", {"said": SAID}), end
-                # Its worker held it all the time, and goes on with it.
-                assert end["attempt"] == 1
+                # Its worker goes on with it, or hands it on if the outage was longer than the lease.
+                assert end["attempt"] in (1, 2)
                 assert (await agent.ended(done))["output"]["stdout"] == "done\n"
                 later = await agent.started("print('later')")
                 assert (await agent.ended(later))["output"]["stdout"] == "later\n"
